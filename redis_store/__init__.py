@@ -1,0 +1,59 @@
+"""What AI agents remember, stored in Redis: the Python counterpart of Mastra's RedisStore."""
+
+from redis_store.errors import (
+    BackendError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ConcurrentUpdateError,
+    ConfigurationError,
+    ConflictError,
+    CorruptRecordError,
+    InvalidArgumentError,
+    NotFoundError,
+    RedisStoreError,
+    ReplicationError,
+    StoreClosedError,
+    ThreadExistsError,
+    ThreadNotFoundError,
+)
+from redis_store.memory import MemoryStore
+from redis_store.models import (
+    ClonedThread,
+    CopiedThread,
+    Message,
+    MessagePatch,
+    Resource,
+    Thread,
+)
+from redis_store.pages import DateRange, Include, Page
+from redis_store.store import RedisStore
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "BackendTimeoutError",
+    "BackendUnavailableError",
+    "ClonedThread",
+    "ConcurrentUpdateError",
+    "ConfigurationError",
+    "ConflictError",
+    "CopiedThread",
+    "CorruptRecordError",
+    "DateRange",
+    "Include",
+    "InvalidArgumentError",
+    "MemoryStore",
+    "Message",
+    "MessagePatch",
+    "NotFoundError",
+    "Page",
+    "RedisStore",
+    "RedisStoreError",
+    "ReplicationError",
+    "Resource",
+    "StoreClosedError",
+    "Thread",
+    "ThreadExistsError",
+    "ThreadNotFoundError",
+]

@@ -1,0 +1,126 @@
+"""Reads a connection string: which topology, which nodes, which options. No I/O, no secrets out."""
+
+from typing import Literal
+from urllib.parse import ParseResult, parse_qsl, unquote, urlparse
+
+import msgspec
+
+from redis_store.errors import ConfigurationError
+
+Topology = Literal["standalone", "sentinel", "cluster", "embedded"]
+
+_SCHEMES: dict[str, tuple[Topology, bool]] = {
+    "redis": ("standalone", False),
+    "rediss": ("standalone", True),
+    "unix": ("standalone", False),
+    "redis+sentinel": ("sentinel", False),
+    "rediss+sentinel": ("sentinel", True),
+    "redis+cluster": ("cluster", False),
+    "rediss+cluster": ("cluster", True),
+    "embedded": ("embedded", False),
+}
+_PORTS: dict[Topology, int] = {"sentinel": 26379}
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a deployment is and how to log in.
+
+    Attributes:
+        nodes: Host and port of the server, the sentinels, or some cluster nodes.
+        path: The unix socket, or the directory of an embedded server.
+        query: Options of the client, as the query string gives them.
+    """
+
+    topology: Topology
+    nodes: tuple[tuple[str, int], ...] = ()
+    path: str | None = None
+    service: str | None = None
+    db: int = 0
+    tls: bool = False
+    username: str | None = None
+    password: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """Show where it is, never how to log in."""
+        where = ",".join(f"{host}:{port}" for host, port in self.nodes) or self.path or ""
+        return f"{self.topology} {where}{f'/{self.service}' if self.service else ''} db {self.db}"
+
+
+def parse(connection_string: str) -> Address:
+    """Read a connection string.
+
+    Raises:
+        ConfigurationError: An unknown scheme, a missing host or service, a bad port or database.
+    """
+    url = _split(connection_string)
+    if url.scheme not in _SCHEMES:
+        raise _wrong(f"its scheme must be one of {', '.join(f'{name}://' for name in _SCHEMES)}")
+    topology, tls = _SCHEMES[url.scheme]
+    login, _, hosts = url.netloc.rpartition("@")
+    username, _, password = login.partition(":")
+    path = [unquote(part) for part in url.path.split("/") if part]
+    query = dict(parse_qsl(url.query, keep_blank_values=True))
+    local = url.scheme in ("unix", "embedded")
+    if not local and not hosts:
+        raise _wrong("it names no host")
+    service = _service(path) if topology == "sentinel" else None
+    return Address(
+        topology=topology,
+        nodes=() if local else tuple(_node(host, topology) for host in hosts.split(",")),
+        path=_local_path(url, hosts) if local else None,
+        service=service,
+        db=_db(topology, query.pop("db", None), [] if local else path),
+        tls=tls,
+        username=unquote(username) or None,
+        password=unquote(password) or None,
+        query=tuple(query.items()),
+    )
+
+
+def _split(connection_string: str) -> ParseResult:
+    try:
+        return urlparse(connection_string)
+    except ValueError:
+        # Not chained: the cause quotes the string, password and all.
+        raise _wrong("it is no URL") from None
+
+
+def _node(host_port: str, topology: Topology) -> tuple[str, int]:
+    host, colon, port = host_port.rpartition(":")
+    if not colon or host_port.endswith("]"):
+        host, port = host_port, str(_PORTS.get(topology, 6379))
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 - 2^16 ports
+        raise _wrong("it has a bad host or port")
+    return unquote(host.strip("[]")), int(port)
+
+
+def _local_path(url: ParseResult, hosts: str) -> str | None:
+    if hosts:
+        raise _wrong(f"{url.scheme}:// takes an absolute path, as in {url.scheme}:///path")
+    path = unquote(url.path)
+    if url.scheme == "unix" and not path:
+        raise _wrong("unix:// takes the path of a socket")
+    return path if path.strip("/") else None
+
+
+def _service(path: list[str]) -> str:
+    if not path:
+        raise _wrong("a sentinel URL ends in /service or /service/db")
+    return path[0]
+
+
+def _db(topology: Topology, asked: str | None, path: list[str]) -> int:
+    rest = path[1:] if topology == "sentinel" else path
+    db = asked if asked is not None else "/".join(rest) or "0"
+    if not db.isdecimal() or (topology == "cluster" and int(db)):
+        raise _wrong("its database must be a whole number (a cluster has only 0)")
+    return int(db)
+
+
+def _wrong(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"connection_string cannot be used: {why}",
+        code="CONFIGURATION_INVALID_CONNECTION_STRING",
+        details={"argument": "connection_string"},
+    )

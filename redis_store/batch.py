@@ -1,0 +1,95 @@
+"""Sends what a call needs to read or write in as few round trips as the layout allows."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
+
+from redis_store.client import Argument, Client, Command, Reply
+from redis_store.errors import BackendError
+from redis_store.keys import Keys
+from redis_store.scripts import BY_SHA, Script
+
+
+class Connected(Protocol):
+    """Gives the client, connecting it first if need be."""
+
+    async def client(self) -> Client:
+        """Return the connected client.
+
+        Raises:
+            StoreClosedError: The store is closed.
+            BackendError: The server cannot be used.
+        """
+        ...
+
+
+class Batch:
+    """The way from repositories to the server."""
+
+    def __init__(self, store: Connected, keys: Keys) -> None:
+        self._store = store
+        self.keys = keys
+
+    async def send(self, commands: Sequence[Command]) -> list[Reply]:
+        """Send commands as one write and return their replies: one round trip.
+
+        A script that the server has lost is sent again, whole: one more round trip.
+
+        Raises:
+            BackendError: The first error reply, or the connection failed.
+        """
+        if not commands:
+            return []
+        client = await self._store.client()
+        replies = await client.send(commands)
+        lost = [at for at, reply in enumerate(replies) if _is_script_missing(reply)]
+        if lost:
+            again = await client.send([_with_source(commands[at]) for at in lost])
+            for at, reply in zip(lost, again, strict=True):
+                replies[at] = reply
+        for reply in replies:
+            if isinstance(reply, BackendError):
+                raise reply
+        return replies
+
+    async def command(self, *command: Argument) -> Reply:
+        """Send one command: one round trip."""
+        return (await self.send([command]))[0]
+
+    async def run(self, script: Script, keys: list[str], args: list[Argument]) -> Reply:
+        """Run one script: one round trip."""
+        return await self.command(*script.call(keys, args))
+
+    async def get(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+        """Read string values: one MGET per slot, all in one round trip."""
+        groups: defaultdict[int, list[str]] = defaultdict(list)
+        for key in dict.fromkeys(keys):
+            groups[self.keys.slot(key)].append(key)
+        replies = await self.send([("MGET", *group) for group in groups.values()])
+        return {
+            key: value
+            for group, values in zip(groups.values(), replies, strict=True)
+            for key, value in zip(group, values, strict=True)
+        }
+
+    async def clear(self, patterns: dict[str, str]) -> None:
+        """Remove every key that matches a pattern and has its type. Scans the whole keyspace."""
+        client = await self._store.client()
+        for pattern, kind in patterns.items():
+            async for found in client.scan(pattern, kind):
+                await self.send([("UNLINK", key) for key in found])
+
+
+def _is_script_missing(reply: Reply) -> bool:
+    return isinstance(reply, BackendError) and reply.details.get("reason") == "NOSCRIPT"
+
+
+def _with_source(command: Command) -> Command:
+    return BY_SHA[str(command[1])].full_call(command)
+
+
+def entries(reply: Reply) -> list[tuple[float, str]]:
+    """Read a WITHSCORES reply as (score, member): flat in RESP2, pairs in RESP3."""
+    flat = not reply or not isinstance(reply[0], list)
+    pairs = zip(reply[::2], reply[1::2], strict=True) if flat else reply
+    return [(float(score), member.decode()) for member, score in pairs]

@@ -1,0 +1,206 @@
+"""Between records and their stored JSON.
+
+One encoder and typed decoders, built at import. A record that the typed decoder refuses gets a
+second, lenient reading, for what other writers of the same data are known to leave out.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, TypeVar, cast
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from redis_store.errors import CorruptRecordError, InvalidArgumentError
+from redis_store.models import Message, Resource, Thread, text_content
+
+R = TypeVar("R", Thread, Message, Resource)
+Fields = dict[str, Raw]
+
+_encoder = msgspec.json.Encoder()
+_fields = msgspec.json.Decoder(Fields)
+_thread = msgspec.json.Decoder(Thread)
+_message = msgspec.json.Decoder(Message)
+
+
+class _ThreadRecord(msgspec.Struct, kw_only=True, rename="camel"):
+    """A thread as stored: no title is no field, as in JavaScript."""
+
+    id: str
+    resource_id: str
+    title: str | UnsetType
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+class _ResourceRecord(msgspec.Struct, kw_only=True, rename="camel"):
+    """A resource as stored: its metadata is a JSON string."""
+
+    id: str
+    working_memory: str | UnsetType
+    metadata: str
+    created_at: datetime
+    updated_at: datetime
+
+
+def encode(operation: str, argument: str, value: object) -> bytes:
+    """Encode a value as JSON.
+
+    Raises:
+        InvalidArgumentError: Something in it has no JSON form, NaN and infinity included.
+    """
+    try:
+        encoded = _encoder.encode(value)
+    except (TypeError, ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as exc:
+        raise InvalidArgumentError.of(operation, argument, f"has no JSON form: {exc}") from exc
+    # msgspec writes NaN as null; only a value with a null in it can hold one.
+    if b"null" in encoded and not _is_finite(value):
+        raise InvalidArgumentError.of(operation, argument, "has no JSON form: NaN or infinity")
+    return encoded
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, msgspec.Struct):
+        return all(_is_finite(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, dict):
+        return all(map(_is_finite, cast("dict[str, Any]", value).values()))
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(map(_is_finite, cast("list[Any]", value)))
+    return True
+
+
+def encode_thread(operation: str, thread: Thread) -> bytes:
+    """Encode a thread's record."""
+    record = _ThreadRecord(
+        id=thread.id,
+        resource_id=thread.resource_id,
+        title=UNSET if thread.title is None else thread.title,
+        metadata=thread.metadata,
+        created_at=thread.created_at,
+        updated_at=thread.updated_at,
+    )
+    return encode(operation, "thread", record)
+
+
+def encode_resource(operation: str, resource: Resource) -> bytes:
+    """Encode a resource's record."""
+    record = _ResourceRecord(
+        id=resource.id,
+        working_memory=UNSET if resource.working_memory is None else resource.working_memory,
+        metadata=encode(operation, "metadata", resource.metadata).decode(),
+        created_at=resource.created_at,
+        updated_at=resource.updated_at,
+    )
+    return encode(operation, "resource", record)
+
+
+def decode_thread(key: str, stored: bytes) -> Thread:
+    """Decode a thread's record, or raise CorruptRecordError."""
+    return _decode(key, stored, _thread.decode, _lenient_thread)
+
+
+def decode_message(key: str, stored: bytes) -> Message:
+    """Decode a message's record, or raise CorruptRecordError."""
+    return _decode(key, stored, _strict_message, _lenient_message)
+
+
+def decode_resource(key: str, stored: bytes) -> Resource:
+    """Decode a resource's record, or raise CorruptRecordError."""
+    return _decode(key, stored, _strict_resource, _lenient_resource)
+
+
+def decode_fields(key: str, stored: bytes) -> Fields:
+    """Split a record into its raw fields, so that unknown ones survive an update."""
+    try:
+        return _fields.decode(stored)
+    except (msgspec.MsgspecError, ValueError) as exc:
+        raise CorruptRecordError(key, str(exc)) from exc
+
+
+def fields_of(value: Raw | None) -> Fields | None:
+    """Split a raw value into its raw fields; ``None`` where it is no object."""
+    try:
+        return None if value is None else _fields.decode(value)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def patch(operation: str, key: str, stored: bytes, changes: Mapping[str, object]) -> bytes:
+    """Replace some fields of a stored record and keep every other as it is.
+
+    Args:
+        operation: The caller's name, for errors.
+        key: Where the record is stored, for errors.
+        stored: The record.
+        changes: New values by wire name; ``UNSET`` removes the field.
+    """
+    fields = decode_fields(key, stored)
+    for name, value in changes.items():
+        if value is UNSET:
+            fields.pop(name, None)
+        else:
+            fields[name] = Raw(encode(operation, name, value))
+    return _encoder.encode(fields)
+
+
+def _decode(
+    key: str, stored: bytes, strict: Callable[[bytes], R], lenient: Callable[[Any], R]
+) -> R:
+    try:
+        record = strict(stored)
+    except (msgspec.MsgspecError, ValueError) as refused:
+        try:
+            record = lenient(json.loads(stored))
+        except (msgspec.MsgspecError, TypeError, ValueError, KeyError, RecursionError):
+            raise CorruptRecordError(key, str(refused)) from refused
+    return _in_utc(record)
+
+
+def _in_utc(record: R) -> R:
+    for name in ("created_at", "updated_at"):
+        moment: datetime | None = getattr(record, name, None)
+        if moment is not None and moment.tzinfo is not UTC:
+            aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+            setattr(record, name, aware.astimezone(UTC))
+    return record
+
+
+def _lenient_thread(fields: Any) -> Thread:
+    fields["metadata"] = _object(fields.get("metadata"))
+    return msgspec.convert(fields, Thread)
+
+
+def _strict_message(stored: bytes) -> Message:
+    message = _message.decode(stored)
+    if message.content is None:
+        message.content = text_content("")
+    return message
+
+
+def _lenient_message(fields: Any) -> Message:
+    fields["content"] = fields.get("content") or text_content("")
+    return msgspec.convert(fields, Message)
+
+
+def _strict_resource(stored: bytes) -> Resource:
+    return _lenient_resource(msgspec.json.decode(stored))
+
+
+def _lenient_resource(fields: Any) -> Resource:
+    fields["metadata"] = _object(fields.get("metadata"))
+    memory = fields.get("workingMemory")
+    if memory is not None and not isinstance(memory, str):
+        fields["workingMemory"] = json.dumps(memory, ensure_ascii=False)
+    return msgspec.convert(fields, Resource)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Read an object that may be missing, null, or JSON inside a string."""
+    if isinstance(value, (str, bytes)):
+        value = msgspec.json.decode(value)
+    return cast("dict[str, Any]", value) if value else {}

@@ -1,0 +1,157 @@
+"""Everything the library raises.
+
+::
+
+    RedisStoreError                          .code  .category  .details
+    ├── ConfigurationError (ValueError)      wrong construction
+    ├── InvalidArgumentError (ValueError)    a bad id, page, filter or record; nothing was done
+    ├── NotFoundError (LookupError)
+    │   └── ThreadNotFoundError              .thread_id
+    ├── ConflictError
+    │   ├── ThreadExistsError                .thread_id
+    │   └── ConcurrentUpdateError            contention outlasted the retries
+    ├── CorruptRecordError                   .key names the stored value that cannot be read
+    ├── StoreClosedError
+    └── BackendError                         the server refused or failed; chained to its error
+        ├── BackendUnavailableError (ConnectionError)
+        ├── BackendTimeoutError (TimeoutError)
+        └── ReplicationError                 fewer than min_replicas acknowledged
+
+No message contains a password: none quotes a URL or a login.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+Category = Literal["user", "backend", "system"]
+
+
+class RedisStoreError(Exception):
+    """The root of every error the library raises.
+
+    Attributes:
+        code: What failed and why, in UPPER_SNAKE, such as ``LIST_MESSAGES_INVALID_PAGE``.
+        category: Who can act: the caller (``user``), the server's operator (``backend``), or
+            nobody without looking at the data (``system``).
+        details: The facts, by name.
+    """
+
+    category: ClassVar[Category] = "system"
+
+    def __init__(
+        self, message: str, *, code: str, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details: dict[str, Any] = dict(details or {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state: the constructors of subclasses take facts, not messages."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[RedisStoreError], args: tuple[Any, ...], state: dict[str, Any]
+) -> RedisStoreError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(RedisStoreError, ValueError):
+    """The store was constructed wrongly."""
+
+    category = "user"
+
+
+class InvalidArgumentError(RedisStoreError, ValueError):
+    """An argument is wrong. Nothing was read or written."""
+
+    category = "user"
+
+    @classmethod
+    def of(cls, operation: str, argument: str, why: str, value: object = None) -> Self:
+        """Build the error for one argument of one operation."""
+        return cls(
+            f"{operation}: {argument} {why}",
+            code=f"{operation}_INVALID_{argument}".upper(),
+            details={"argument": argument, "value": value},
+        )
+
+
+class NotFoundError(RedisStoreError, LookupError):
+    """A record that must exist does not."""
+
+    category = "user"
+
+
+class ThreadNotFoundError(NotFoundError):
+    """The thread does not exist."""
+
+    def __init__(self, thread_id: str, *, operation: str) -> None:
+        super().__init__(
+            f"{operation}: no thread {thread_id!r}",
+            code=f"{operation}_thread_not_found".upper(),
+            details={"thread_id": thread_id},
+        )
+        self.thread_id = thread_id
+
+
+class ConflictError(RedisStoreError):
+    """The call lost against what is stored."""
+
+    category: ClassVar[Category] = "user"
+
+
+class ThreadExistsError(ConflictError):
+    """The id of the new thread is taken."""
+
+    def __init__(self, thread_id: str, *, operation: str) -> None:
+        super().__init__(
+            f"{operation}: thread {thread_id!r} exists",
+            code=f"{operation}_thread_exists".upper(),
+            details={"thread_id": thread_id},
+        )
+        self.thread_id = thread_id
+
+
+class ConcurrentUpdateError(ConflictError):
+    """Other writers changed the record faster than this call could. Nothing was written."""
+
+    category = "system"
+
+
+class CorruptRecordError(RedisStoreError):
+    """A stored value cannot be read as the record its key promises."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(
+            f"the value stored at {key!r} cannot be read: {why}",
+            code="CORRUPT_RECORD",
+            details={"key": key, "why": why},
+        )
+        self.key = key
+
+
+class StoreClosedError(RedisStoreError):
+    """The store was used after ``close()``."""
+
+    category = "user"
+
+
+class BackendError(RedisStoreError):
+    """The server refused or failed. The redis exception is the cause."""
+
+    category = "backend"
+
+
+class BackendUnavailableError(BackendError, ConnectionError):
+    """The server cannot be reached, or does not serve now."""
+
+
+class BackendTimeoutError(BackendError, TimeoutError):
+    """The server did not answer in time. A write may or may not have been applied."""
+
+
+class ReplicationError(BackendError):
+    """The write is on the primary; fewer than ``min_replicas`` replicas confirmed it."""

@@ -1,0 +1,173 @@
+"""The only module that spells a key.
+
+The plain layout is Mastra's, byte for byte. The hash-tagged layout braces the thread id, so that
+all of a thread lies in one Redis Cluster slot. Both maps from accepted ids to keys are injective:
+a message's key reads ``…threadId:{t}:id:{m}``, so a thread id may neither contain ``:id:`` nor end
+in ``:id``; the first ``:id:`` after ``threadId:`` then always ends the thread id.
+
+Indexes of our own start with ``redis_store:``, which no pattern of Mastra's matches.
+"""
+
+import re
+from binascii import crc_hqx
+from typing import cast
+
+from redis_store.errors import ConfigurationError, InvalidArgumentError
+
+MAX_ID_BYTES = 1024
+SLOTS = 16384
+# A global listing's index is split over this many keys on a cluster, so that none is hot.
+TAGGED_SHARDS = 32
+
+_GLOB = re.compile(r"([*?\[\]\\^-])")
+
+
+def check_id(operation: str, argument: str, value: object) -> str:
+    """Return an id that can be part of a key.
+
+    Raises:
+        InvalidArgumentError: No string, empty, above 1 kB in UTF-8, or with a lone surrogate.
+    """
+    if not isinstance(value, str) or not value:
+        raise InvalidArgumentError.of(operation, argument, "must be a non-empty string", value)
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as exc:
+        why = "has a lone surrogate"
+        raise InvalidArgumentError.of(operation, argument, why, ascii(value)) from exc
+    if size > MAX_ID_BYTES:
+        raise InvalidArgumentError.of(operation, argument, "must not exceed 1 kB", value)
+    return value
+
+
+def check_ids(operation: str, argument: str, value: object) -> list[str]:
+    """Return a list of ids, each once, or raise InvalidArgumentError."""
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise InvalidArgumentError.of(operation, argument, "must be a list of ids", value)
+    ids = dict.fromkeys(cast("list[object]", value))
+    return [check_id(operation, argument, id_) for id_ in ids]
+
+
+def check_thread_id(operation: str, argument: str, value: object) -> str:
+    """Return a thread id for which the map to keys is injective, or raise InvalidArgumentError."""
+    thread_id = check_id(operation, argument, value)
+    if ":id:" in f"{thread_id}:id":
+        why = "must neither contain ':id:' nor end in ':id'"
+        raise InvalidArgumentError.of(operation, argument, why, value)
+    return thread_id
+
+
+def escape_glob(text: str) -> str:
+    """Escape text so that a Redis glob pattern matches it literally."""
+    return _GLOB.sub(r"\\\1", text)
+
+
+def slot_of(key: str) -> int:
+    """Return a key's cluster slot: CRC16 of its hash tag, per the Redis Cluster specification."""
+    _, brace, rest = key.partition("{")
+    tag, closing, _ = rest.partition("}")
+    hashed = tag if brace and closing and tag else key
+    return crc_hqx(hashed.encode(), 0) % SLOTS
+
+
+class Keys:
+    """Spells the keys of one store.
+
+    Args:
+        prefix: Goes in front of every key.
+        hash_tags: Whether the part that decides the slot is braced.
+
+    Raises:
+        ConfigurationError: A prefix with ``{`` would move the hash tag.
+    """
+
+    def __init__(self, prefix: str = "", *, hash_tags: bool = False) -> None:
+        if hash_tags and "{" in prefix:
+            raise ConfigurationError(
+                "key_prefix must not contain '{' when hash_tags is on: it would decide the slot",
+                code="CONFIGURATION_INVALID_KEY_PREFIX",
+                details={"key_prefix": prefix},
+            )
+        self.prefix = prefix
+        self.hash_tags = hash_tags
+        self.shards = TAGGED_SHARDS if hash_tags else 1
+
+    def slot(self, key: str) -> int:
+        """Return what keys must share to be written in one step: nothing in the plain layout."""
+        return slot_of(key) if self.hash_tags else 0
+
+    def thread(self, thread_id: str) -> str:
+        """The thread's record."""
+        return f"{self.prefix}mastra_threads:id:{self._tag(thread_id)}"
+
+    def bodies(self, thread_id: str) -> str:
+        """What precedes the message id in the key of a message of this thread."""
+        return f"{self.prefix}mastra_messages:threadId:{self._tag(thread_id)}:id:"
+
+    def message(self, thread_id: str, message_id: str) -> str:
+        """The message's record."""
+        return self.bodies(thread_id) + message_id
+
+    def message_index(self, message_id: str) -> str:
+        """The id of the thread that holds the message."""
+        return f"{self.prefix}msg-idx:{message_id}"
+
+    def order(self, thread_id: str) -> str:
+        """The thread's message ids, a sorted set."""
+        return f"{self.prefix}thread:{self._tag(thread_id)}:messages"
+
+    def owners(self, thread_id: str) -> str:
+        """How many messages of the thread carry each resource id, a hash."""
+        return f"{self.prefix}redis_store:memory:owners:{self._tag(thread_id)}"
+
+    def resource(self, resource_id: str) -> str:
+        """The resource's record."""
+        return f"{self.prefix}mastra_resources:{resource_id}"
+
+    def participants(self, resource_id: str) -> str:
+        """The threads that hold messages of a resource, scored by the newest one's µs."""
+        return f"{self.prefix}redis_store:memory:messages:resource:{resource_id}"
+
+    def threads_of(self, resource_id: str, order_by: str) -> str:
+        """The resource's threads, scored by ``created_at`` or ``updated_at`` in µs."""
+        return f"{self.prefix}redis_store:memory:threads:{order_by}:resource:{resource_id}"
+
+    def threads_shard(self, shard: int, order_by: str) -> str:
+        """One shard of all threads, scored by ``created_at`` or ``updated_at`` in µs."""
+        return f"{self.prefix}redis_store:memory:threads:{order_by}:shard:{shard}"
+
+    def all_threads(self, order_by: str) -> list[str]:
+        """Every shard of all threads."""
+        return [self.threads_shard(shard, order_by) for shard in range(self.shards)]
+
+    def thread_indexes(self, thread_id: str, resource_id: str, order_by: str) -> list[str]:
+        """The sorted sets that list the thread in this order."""
+        shard = crc_hqx(thread_id.encode(), 0) % self.shards
+        return [self.threads_of(resource_id, order_by), self.threads_shard(shard, order_by)]
+
+    def memory_patterns(self) -> dict[str, str]:
+        """Glob patterns that together match every key of the memory domain, by value type."""
+        tag = "{*}" if self.hash_tags else "*"
+        patterns = {
+            f"mastra_threads:id:{tag}": "string",
+            f"mastra_messages:threadId:{tag}:id:*": "string",
+            "msg-idx:*": "string",
+            f"thread:{tag}:messages": "zset",
+            "mastra_resources:*": "string",
+            "redis_store:memory:owners:*": "hash",
+            "redis_store:memory:messages:*": "zset",
+            "redis_store:memory:threads:*": "zset",
+        }
+        prefix = escape_glob(self.prefix)
+        return {prefix + pattern: kind for pattern, kind in patterns.items()}
+
+    def _tag(self, thread_id: str) -> str:
+        """Brace what decides the slot.
+
+        An empty tag decides nothing, so an id that starts with ``}`` gets a ``%`` in front, and so
+        does one that starts with ``%``, to stay injective. A later ``}`` ends the tag early, in
+        every key of the thread alike.
+        """
+        if not self.hash_tags:
+            return thread_id
+        return f"{{%{thread_id}}}" if thread_id[0] in "}%" else f"{{{thread_id}}}"

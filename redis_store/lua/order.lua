@@ -1,0 +1,52 @@
+-- A thread's order: a sorted set of message ids. Scores are whole microseconds, rise strictly along
+-- (created_at, insertion), and are created_at or more: where timestamps tie or touch, the later
+-- message is pushed up. Bodies lie at `bodies` .. id, in the slot of `order`.
+
+-- %.0f, as tostring() keeps 14 digits and a score has 16.
+local function whole(number) return string.format('%.0f', number) end
+
+-- Run a variadic command over a list in chunks: Lua unpacks at most 8,000 values.
+local function chunks(list, run)
+  for i = 1, #list, 4000 do run(unpack(list, i, math.min(i + 3999, #list))) end
+end
+
+local function created_us(bodies, id, score)
+  local body = redis.call('GET', bodies .. id)
+  return body and to_us(text(body, 'createdAt') or '') or tonumber(score)
+end
+
+-- How many messages were created at or before `us`. Only messages pushed up can have a score
+-- above `us` and a date below it, so one body is read as a rule; else O(log n), galloping.
+local function rank(order, bodies, us)
+  local low, high = redis.call('ZCOUNT', order, '-inf', '(' .. whole(us)), redis.call('ZCARD', order)
+  local step = 0
+  while low < high do
+    local at = step and math.min(low + step, high - 1) or floor((low + high) / 2)
+    local entry = redis.call('ZRANGE', order, at, at, 'WITHSCORES')
+    if created_us(bodies, entry[1], entry[2]) <= us then
+      low, step = at + 1, step and step * 2 + 1
+    else
+      high, step = at, nil
+    end
+  end
+  return low
+end
+
+-- Add a message after all that were created at or before it; those behind it give way.
+local function insert(order, bodies, id, us)
+  local at = rank(order, bodies, us)
+  local before = at > 0 and redis.call('ZRANGE', order, at - 1, at - 1, 'WITHSCORES')
+  local score = before and math.max(us, tonumber(before[2]) + 1) or us
+  local scored = {whole(score), id}
+  repeat
+    local page, gap = redis.call('ZRANGE', order, at, at + 99, 'WITHSCORES'), false
+    for i = 1, #page, 2 do
+      gap = tonumber(page[i + 1]) > score
+      if gap then break end
+      score = score + 1
+      scored[#scored + 1], scored[#scored + 2] = whole(score), page[i]
+    end
+    at = at + 100
+  until gap or #page < 200
+  chunks(scored, function(...) redis.call('ZADD', order, ...) end)
+end

@@ -1,0 +1,63 @@
+-- The steps of a commit that change one thread whole: its record, bodies, order and owners.
+
+-- KEYS: order, owners. ARGV: body prefix, n, m, n times (id, created_at µs, body) by rising date,
+-- m times (resource, how many of the n). Stores the messages.
+function writes.put()
+  local order, owners, bodies, n, m = key(), key(), arg(), number(), number()
+  local ids, dates, texts = {}, {}, {}
+  for i = 1, n do ids[i], dates[i], texts[i] = arg(), number(), arg() end
+  local behind_all = rank(order, bodies, dates[1]) == redis.call('ZCARD', order)
+  if behind_all and not any_placed(order, ids) then
+    append(order, bodies, ids, dates, texts)
+  else
+    for i = 1, n do replace(order, owners, bodies, ids[i], dates[i], texts[i]) end
+  end
+  for _ = 1, m do redis.call('HINCRBY', owners, arg(), arg()) end
+end
+
+-- KEYS: order, owners. ARGV: body prefix, n, n ids. Removes messages; returns how many existed.
+function writes.drop()
+  local order, owners, bodies, existed = key(), key(), arg(), 0
+  for _ = 1, number() do
+    local id = arg()
+    local body = redis.call('GET', bodies .. id)
+    if body then disown(owners, body) end
+    existed = existed + redis.call('DEL', bodies .. id)
+    redis.call('ZREM', order, id)
+  end
+  return existed
+end
+
+-- KEYS: order, owners. ARGV: body prefix, resource as JSON, resource. Gives all messages to it.
+function writes.own()
+  local order, owners, bodies, json, resource, n = key(), key(), arg(), arg(), arg(), 0
+  for _, id in ipairs(redis.call('ZRANGE', order, 0, -1)) do
+    local body = redis.call('GET', bodies .. id)
+    local first, last = span(body or '', 'resourceId')
+    if first then
+      redis.call('SET', bodies .. id, string.sub(body, 1, first - 1) .. json .. string.sub(body, last + 1))
+      n = n + 1
+    end
+  end
+  redis.call('DEL', owners)
+  if n > 0 then redis.call('HSET', owners, resource, n) end
+end
+
+-- KEYS: record, n sorted sets. ARGV: now in µs, n, thread id. Moves updated_at strictly ahead, to
+-- now at least; returns it in µs, or 0 where there is no thread.
+function writes.touch()
+  local name, us, n, thread = key(), number(), number(), arg()
+  local record = redis.call('GET', name)
+  if not record then
+    key_at = key_at + n
+    return 0
+  end
+  local first, last = span(record, 'updatedAt')
+  local before = first and to_us(string.sub(record, first + 1, last - 1))
+  us = math.max(us, (before or us - 1) + 1)
+  local json = '"' .. to_iso(us) .. '"'
+  local head = first and string.sub(record, 1, first - 1) or string.sub(record, 1, -2) .. ',"updatedAt":'
+  redis.call('SET', name, head .. json .. (last and string.sub(record, last + 1) or '}'))
+  for _ = 1, n do redis.call('ZADD', key(), whole(us), thread) end
+  return whole(us)
+end

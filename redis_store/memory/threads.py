@@ -1,0 +1,269 @@
+"""Threads: records, their read-modify-write updates, and deletion."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from redis_store import codecs
+from redis_store.batch import entries
+from redis_store.errors import CorruptRecordError, InvalidArgumentError, ThreadNotFoundError
+from redis_store.keys import check_id, check_thread_id
+from redis_store.memory.index import list_thread, unlist_thread
+from redis_store.memory.repository import Repository, operation
+from redis_store.models import Thread, now
+from redis_store.pages import check_date, check_dict
+from redis_store.transaction import Transaction, attempts
+
+_TICK = timedelta(microseconds=1)
+
+
+class Threads(Repository):
+    """Calls on single threads."""
+
+    @operation
+    async def get_thread_by_id(
+        self, thread_id: str, *, resource_id: str | None = None
+    ) -> Thread | None:
+        """Read a thread. One round trip.
+
+        Args:
+            thread_id: The thread's id.
+            resource_id: If given, a thread of another resource reads as absent.
+
+        Returns:
+            The thread, or ``None``.
+        """
+        check_thread_id("get_thread_by_id", "thread_id", thread_id)
+        key = self._keys.thread(thread_id)
+        stored = await self._batch.command("GET", key)
+        if stored is None:
+            return None
+        thread = codecs.decode_thread(key, stored)
+        return thread if resource_id in (None, thread.resource_id) else None
+
+    @operation
+    async def save_thread(self, thread: Thread) -> Thread:
+        """Store a thread whole, new or not, with the dates it has.
+
+        One round trip for a new thread, two for a known one.
+
+        Raises:
+            InvalidArgumentError: A bad id, a naive date, or metadata without a JSON form.
+        """
+        thread = _checked("save_thread", thread)
+        key, json = self._keys.thread(thread.id), codecs.encode_thread("save_thread", thread)
+        found: dict[str, bytes | None] = {key: None}
+        for tx in attempts(self._batch, "save_thread"):
+            tx.same(found)
+            tx.set(key, json)
+            list_thread(tx, self._keys, thread, _readable(key, found[key]))
+            refused = await tx.commit()
+            if not refused:
+                break
+            found |= refused
+        return thread
+
+    @operation
+    async def update_thread(
+        self,
+        thread_id: str,
+        *,
+        title: str | UnsetType | None = UNSET,
+        metadata: dict[str, Any] | UnsetType = UNSET,
+    ) -> Thread:
+        """Change the title, merge metadata one level, move ``updated_at`` strictly ahead.
+
+        Two round trips, one more per concurrent update that comes first; none is lost.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        check_thread_id("update_thread", "thread_id", thread_id)
+        check_title("update_thread", title)
+        if metadata is not UNSET:
+            check_dict("update_thread", "metadata", metadata)
+
+        def change(thread: Thread) -> dict[str, object]:
+            changes: dict[str, object] = {}
+            if title is not UNSET:
+                changes["title"] = UNSET if title is None else title
+            if metadata is not UNSET:
+                changes["metadata"] = thread.metadata | metadata
+            return changes
+
+        updated = await self._modify_thread("update_thread", thread_id, change)
+        if updated is None:
+            raise ThreadNotFoundError(thread_id, operation="update_thread")
+        return updated
+
+    @operation
+    async def update_thread_metadata(
+        self,
+        thread_id: str,
+        update: Callable[[Thread], dict[str, Any] | None],
+        *,
+        resource_id: str | None = None,
+    ) -> Thread | None:
+        """Replace the metadata by what ``update`` makes of the thread, atomically.
+
+        Two round trips. ``update`` runs again when another writer came first; ``None`` from it
+        writes nothing; what it raises propagates.
+
+        Returns:
+            The thread as it is now, or ``None`` when it is unknown or another resource's.
+        """
+        check_thread_id("update_thread_metadata", "thread_id", thread_id)
+
+        def change(thread: Thread) -> dict[str, object] | None:
+            metadata = update(thread)
+            if metadata is None:
+                return None
+            check_dict("update_thread_metadata", "metadata", metadata)
+            return {"metadata": metadata}
+
+        return await self._modify_thread("update_thread_metadata", thread_id, change, resource_id)
+
+    @operation
+    async def update_thread_resource_id(self, thread_id: str, resource_id: str) -> Thread:
+        """Move a thread and all its messages to another resource, in one atomic step.
+
+        Two round trips; message bodies stay on the server. The same owner changes nothing.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        name = "update_thread_resource_id"
+        check_thread_id(name, "thread_id", thread_id)
+        check_id(name, "resource_id", resource_id)
+        key = self._keys.thread(thread_id)
+        rounds = attempts(self._batch, name)
+        while True:
+            tx = next(rounds)
+            stored, owners, newest_us = await self._outline(thread_id)
+            if stored is None:
+                raise ThreadNotFoundError(thread_id, operation=name)
+            before = codecs.decode_thread(key, stored)
+            if before.resource_id == resource_id:
+                return before
+            changes = {"resourceId": resource_id, "updatedAt": _later(before.updated_at)}
+            json = codecs.patch(name, key, stored, changes)
+            thread = codecs.decode_thread(key, json)
+            tx.same({key: stored})
+            tx.set(key, json)
+            list_thread(tx, self._keys, thread, before)
+            tx.own(thread_id, resource_id)
+            self._leave_participants(tx, thread_id, owners)
+            if newest_us is not None:
+                tx.call("ZADD", self._keys.participants(resource_id), int(newest_us), thread_id)
+            if not await tx.commit():
+                return thread
+
+    @operation
+    async def delete_thread(self, thread_id: str) -> None:
+        """Remove a thread with its messages and their index entries, in one atomic step.
+
+        Three round trips; an unknown id is fine.
+        """
+        check_thread_id("delete_thread", "thread_id", thread_id)
+        key, order = self._keys.thread(thread_id), self._keys.order(thread_id)
+        for tx in attempts(self._batch, "delete_thread"):
+            stored, owners, _ = await self._outline(thread_id)
+            ids = [id_.decode() for id_ in await self._batch.command("ZRANGE", order, 0, -1)]
+            indexes = [self._keys.message_index(id_) for id_ in ids]
+            found = await self._batch.get(indexes)
+            # Every write to the thread's messages changes its record, so this guards them too.
+            tx.same({key: stored})
+            tx.delete([key, order, self._keys.owners(thread_id)])
+            tx.delete(self._keys.message(thread_id, id_) for id_ in ids)
+            tx.delete(index for index in indexes if found[index] == thread_id.encode())
+            self._leave_participants(tx, thread_id, owners)
+            thread = _readable(key, stored)
+            if thread is not None:
+                unlist_thread(tx, self._keys, thread)
+            if not await tx.commit():
+                return
+
+    async def _modify_thread(
+        self,
+        name: str,
+        thread_id: str,
+        change: Callable[[Thread], dict[str, object] | None],
+        resource_id: str | None = None,
+    ) -> Thread | None:
+        """Change a thread's record by what was read, again until nobody came between."""
+        key = self._keys.thread(thread_id)
+        found = await self._batch.get([key])
+        rounds = attempts(self._batch, name)
+        while True:
+            tx = next(rounds)
+            stored = found[key]
+            if stored is None:
+                return None
+            thread = codecs.decode_thread(key, stored)
+            if resource_id not in (None, thread.resource_id):
+                return None
+            changes = change(codecs.decode_thread(key, stored))
+            if changes is None:
+                return thread
+            changes["updatedAt"] = _later(thread.updated_at)
+            json = codecs.patch(name, key, stored, changes)
+            updated = codecs.decode_thread(key, json)
+            tx.same(found)
+            tx.set(key, json)
+            list_thread(tx, self._keys, updated, thread)
+            refused = await tx.commit()
+            if not refused:
+                return updated
+            found |= refused
+
+    async def _outline(self, thread_id: str) -> tuple[bytes | None, list[str], float | None]:
+        """Read a thread's record, the resources its messages carry, and the last one's score."""
+        stored, owners, last = await self._batch.send(
+            [
+                ("GET", self._keys.thread(thread_id)),
+                ("HKEYS", self._keys.owners(thread_id)),
+                ("ZRANGE", self._keys.order(thread_id), -1, -1, "WITHSCORES"),
+            ]
+        )
+        newest = [score for score, _ in entries(last)]
+        return stored, [owner.decode() for owner in owners], newest[0] if newest else None
+
+    def _leave_participants(self, tx: Transaction, thread_id: str, owners: list[str]) -> None:
+        for owner in owners:
+            tx.call("ZREM", self._keys.participants(owner), thread_id)
+
+
+def _later(before: datetime) -> datetime:
+    """Return now, or the smallest later time than before where the clock does not give one."""
+    return max(now(), before + _TICK)
+
+
+def _readable(key: str, stored: bytes | None) -> Thread | None:
+    """Decode a record that is about to go; one that cannot be read must not stop that."""
+    try:
+        return None if stored is None else codecs.decode_thread(key, stored)
+    except CorruptRecordError:
+        return None
+
+
+def _checked(name: str, thread: object) -> Thread:
+    if not isinstance(thread, Thread):
+        raise InvalidArgumentError.of(name, "thread", "must be a Thread", thread)
+    check_thread_id(name, "id", thread.id)
+    check_id(name, "resource_id", thread.resource_id)
+    check_title(name, thread.title)
+    check_dict(name, "metadata", thread.metadata)
+    return replace(
+        thread,
+        created_at=check_date(name, "created_at", thread.created_at),
+        updated_at=check_date(name, "updated_at", thread.updated_at),
+    )
+
+
+def check_title(name: str, title: object) -> None:
+    """Raise InvalidArgumentError unless the title is a string, ``None`` or ``UNSET``."""
+    if title is not UNSET and title is not None and not isinstance(title, str):
+        raise InvalidArgumentError.of(name, "title", "must be a string or None", title)

@@ -1,0 +1,187 @@
+"""Changing and deleting messages that are stored."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from redis_store import codecs
+from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
+from redis_store.keys import check_id, check_ids, check_thread_id
+from redis_store.memory.placement import grouped, owners, threads_of, touch
+from redis_store.memory.repository import Repository, operation
+from redis_store.models import Message, MessagePatch, now
+from redis_store.pages import check_date, epoch_us
+from redis_store.transaction import Body, Found, Transaction, attempts
+
+_NAME = "update_messages"
+
+
+class _Change(NamedTuple):
+    """A message as it is stored, and as it shall be."""
+
+    thread_id: str
+    key: str
+    before: bytes
+    after: bytes
+    message: Message
+
+
+class Updating(Repository):
+    """Calls that change and delete messages."""
+
+    @operation
+    async def update_messages(self, patches: Sequence[MessagePatch]) -> list[Message]:
+        """Change fields of messages; unknown ids are skipped. Three round trips.
+
+        Three more per concurrent change that comes first; none is lost. Patches apply in order.
+        Moves ``updated_at`` of every thread that holds or held a changed message.
+
+        Returns:
+            The changed messages, whole, each once, in the order of the patches.
+
+        Raises:
+            ThreadNotFoundError: A message should move to an unknown thread. Nothing was changed.
+        """
+        checked = _checked(patches)
+        rounds = attempts(self._batch, _NAME)
+        while True:
+            tx = next(rounds)
+            changes = await self._changes(checked, tx) if checked else {}
+            if not changes or not await tx.commit():
+                return [change.message for change in changes.values()]
+
+    @operation
+    async def delete_messages(self, message_ids: Sequence[str]) -> int:
+        """Remove messages; unknown ids are fine. Three round trips.
+
+        Moves ``updated_at`` of the threads that held them.
+
+        Returns:
+            How many existed.
+        """
+        ids = check_ids("delete_messages", "message_ids", message_ids)
+        rounds = attempts(self._batch, "delete_messages")
+        while True:
+            tx = next(rounds)
+            thread_of = await threads_of(self._batch, ids)
+            groups = grouped(thread_of)
+            found = await self._batch.get([self._keys.thread(id_) for id_ in groups])
+            _touch_all(tx, owners(self._keys, groups, found))
+            for thread_id, members in groups.items():
+                tx.drop(thread_id, members)
+            tx.forget(thread_of)
+            if not thread_of or not await tx.commit():
+                return tx.dropped
+
+    async def _changes(
+        self, patches: Sequence[MessagePatch], tx: Transaction
+    ) -> dict[str, _Change]:
+        """Read the messages that exist, apply the patches, and write the outcome to ``tx``."""
+        thread_of = await threads_of(self._batch, [patch.id for patch in patches])
+        known = [patch for patch in patches if patch.id in thread_of]
+        targets = {patch.thread_id for patch in known if isinstance(patch.thread_id, str)}
+        key_of = {id_: self._keys.message(thread, id_) for id_, thread in thread_of.items()}
+        threads = {*thread_of.values(), *targets}
+        records = [self._keys.thread(id_) for id_ in threads]
+        found = await self._batch.get([*key_of.values(), *records])
+        changes: dict[str, _Change] = {}
+        for patch in known:
+            key, before = key_of[patch.id], found[key_of[patch.id]]
+            if before is not None:
+                self._check_target(patch, found)
+                latest = changes[patch.id].after if patch.id in changes else before
+                after = _applied(patch, key, latest)
+                message = codecs.decode_message(key, after)
+                changes[patch.id] = _Change(thread_of[patch.id], key, before, after, message)
+        involved = {c.thread_id for c in changes.values()} | {
+            c.message.thread_id for c in changes.values()
+        }
+        _touch_all(tx, owners(self._keys, involved, found))
+        _write(tx, changes)
+        return changes
+
+    def _check_target(self, patch: MessagePatch, found: Found) -> None:
+        target = patch.thread_id
+        if isinstance(target, str) and found[self._keys.thread(target)] is None:
+            raise ThreadNotFoundError(target, operation=_NAME)
+
+
+def _touch_all(tx: Transaction, owner_of: Mapping[str, str | None]) -> None:
+    now_us = epoch_us(now())
+    for thread_id, owner in owner_of.items():
+        touch(tx, thread_id, owner, now_us)
+
+
+def _write(tx: Transaction, changes: Mapping[str, _Change]) -> None:
+    """Put changed messages where they belong, and take those that move from where they were."""
+    bodies: dict[str, list[Body]] = {}
+    for id_, change in changes.items():
+        us, resource_id = epoch_us(change.message.created_at), change.message.resource_id
+        body = Body(id_, us, resource_id, change.after)
+        bodies.setdefault(change.message.thread_id, []).append(body)
+        tx.same({change.key: change.before})
+    target = {id_: change.message.thread_id for id_, change in changes.items()}
+    was_in = {id_: change.thread_id for id_, change in changes.items()}
+    moved = {id_: thread_id for id_, thread_id in was_in.items() if thread_id != target[id_]}
+    tx.located({id_: thread_id for id_, thread_id in was_in.items() if id_ not in moved})
+    for thread_id, stored in bodies.items():
+        tx.put(thread_id, stored)
+    for thread_id, ids in grouped(moved).items():
+        tx.drop(thread_id, ids)
+    tx.move(moved, target)
+
+
+def _applied(patch: MessagePatch, key: str, stored: bytes) -> bytes:
+    """Apply a patch to a stored record; what the patch does not name stays, byte for byte."""
+    changes: dict[str, object] = {
+        wire: value
+        for wire, value in (
+            ("role", patch.role),
+            ("type", patch.type),
+            ("threadId", patch.thread_id),
+            ("resourceId", patch.resource_id),
+            ("createdAt", patch.created_at),
+        )
+        if value is not UNSET
+    }
+    if patch.content is not UNSET:
+        before = codecs.decode_fields(key, stored).get("content")
+        changes["content"] = _merged(patch.content, before)
+    return codecs.patch(_NAME, key, stored, changes)
+
+
+def _merged(content: Any, before: Raw | None) -> Any:
+    """Lay new content over old: key by key, ``metadata`` one level deeper."""
+    old = codecs.fields_of(before)
+    new = cast("dict[str, Any] | None", content if isinstance(content, dict) else None)
+    if old is None or new is None:
+        return content
+    merged: dict[str, Any] = {**old, **new}
+    metadata, old_metadata = new.get("metadata"), codecs.fields_of(old.get("metadata"))
+    if isinstance(metadata, dict) and old_metadata is not None:
+        merged["metadata"] = {**old_metadata, **cast("dict[str, Any]", metadata)}
+    return merged
+
+
+def _checked(patches: object) -> list[MessagePatch]:
+    if not isinstance(patches, (list, tuple)):
+        raise InvalidArgumentError.of(_NAME, "patches", "must be a list of MessagePatch", patches)
+    return [_checked_patch(patch) for patch in cast("list[object]", patches)]
+
+
+def _checked_patch(patch: object) -> MessagePatch:
+    if not isinstance(patch, MessagePatch):
+        raise InvalidArgumentError.of(_NAME, "patches", "must hold MessagePatch", patch)
+    check_id(_NAME, "id", patch.id)
+    for argument in ("role", "type", "resource_id"):
+        if getattr(patch, argument) is not UNSET:
+            check_id(_NAME, argument, getattr(patch, argument))
+    if patch.thread_id is not UNSET:
+        check_thread_id(_NAME, "thread_id", patch.thread_id)
+    if patch.content is not UNSET:
+        codecs.encode(_NAME, "content", patch.content)
+    if patch.created_at is UNSET:
+        return patch
+    return replace(patch, created_at=check_date(_NAME, "created_at", patch.created_at))

@@ -1,0 +1,235 @@
+"""Windows onto the messages of threads: what is read for one page, and in which order."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from redis_store import codecs
+from redis_store.batch import Batch
+from redis_store.client import Command
+from redis_store.filters import matches
+from redis_store.models import Message
+from redis_store.pages import Direction, epoch_us
+from redis_store.scripts import PAGE
+from redis_store.transaction import Transaction
+
+# Messages read at once where each must be looked at.
+_CHUNK = 500
+
+
+class Place(NamedTuple):
+    """Where a message stands: by date, then by insertion within a thread, then by id."""
+
+    created_us: int
+    score: int
+    thread_id: str
+    id: str
+
+
+class Row(NamedTuple):
+    """A message and its place."""
+
+    place: Place
+    message: Message
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of a thread are asked for; dates in inclusive µs, ``None`` is any."""
+
+    from_us: int | None = None
+    to_us: int | None = None
+    resource_id: str | None = None
+    metadata: dict[str, Any] = {}
+
+    def accepts(self, message: Message) -> bool:
+        """Whether a message passes."""
+        us = epoch_us(message.created_at)
+        return (
+            self.resource_id in (None, message.resource_id)
+            and (self.from_us is None or us >= self.from_us)
+            and (self.to_us is None or us <= self.to_us)
+            and (not self.metadata or matches(_metadata(message), self.metadata))
+        )
+
+
+def _metadata(message: Message) -> object:
+    content = message.content
+    return content.get("metadata") if isinstance(content, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of one thread: ``take`` messages (``None``: all) after ``skip`` and the cursor."""
+
+    thread_id: str
+    direction: Direction
+    filter: Filter = Filter()
+    after: Place | None = None
+    skip: int = 0
+    take: int | None = None
+
+
+class Slice(NamedTuple):
+    """What a window showed.
+
+    ``total`` counts the thread's messages that pass the filter, whatever the window.
+    """
+
+    total: int
+    rows: list[Row]
+
+
+async def read(batch: Batch, windows: Sequence[Window]) -> list[Slice]:
+    """Read windows. One round trip for all, unless messages must be looked at one by one.
+
+    They must where a metadata filter is given, and where a resource is asked for in a thread that
+    holds messages of several: then the thread is read in chunks of 500.
+    """
+    slices = None
+    while slices is None:
+        slices = await _read_once(batch, windows)
+    return slices
+
+
+async def _read_once(batch: Batch, windows: Sequence[Window]) -> list[Slice] | None:
+    direct = [window for window in windows if not window.filter.metadata]
+    replies = iter(await batch.send([_command(batch, window, "bodies") for window in direct]))
+    slices: list[Slice] = []
+    dangling: list[Place] = []
+    for window in windows:
+        total, marks, bodies = (-1, [], []) if window.filter.metadata else _parts(next(replies))
+        if total < 0:
+            slices.append(await _scan(batch, window))
+            continue
+        rows: list[Row] = []
+        for id_, score, body in zip(marks[::2], marks[1::2], bodies, strict=True):
+            if body is None:
+                dangling.append(Place(0, 0, window.thread_id, id_.decode()))
+            else:
+                rows.append(_row(batch, window.thread_id, id_.decode(), score, body))
+        slices.append(Slice(total, rows))
+    return None if await remove_dangling(batch, dangling) else slices
+
+
+def _parts(reply: list[Any]) -> tuple[int, list[bytes], list[bytes | None]]:
+    return (reply[0], reply[1], reply[2]) if reply[0] >= 0 else (-1, [], [])
+
+
+def _command(batch: Batch, window: Window, shape: str) -> Command:
+    """Build the call of ``page.lua`` for a window."""
+    keys, wanted, after = batch.keys, window.filter, window.after
+    return PAGE.call(
+        [keys.order(window.thread_id), keys.owners(window.thread_id)],
+        [
+            keys.bodies(window.thread_id),
+            wanted.resource_id or "",
+            "" if wanted.from_us is None else wanted.from_us,
+            "" if wanted.to_us is None else wanted.to_us,
+            window.direction,
+            after.id if after else "",
+            after.score if after else "",
+            window.skip,
+            -1 if window.take is None else window.take,
+            shape,
+        ],
+    )
+
+
+def _row(batch: Batch, thread_id: str, id_: str, score: bytes | float, body: bytes) -> Row:
+    message = codecs.decode_message(batch.keys.message(thread_id, id_), body)
+    return Row(Place(epoch_us(message.created_at), int(float(score)), thread_id, id_), message)
+
+
+async def _scan(batch: Batch, window: Window) -> Slice:
+    """Fill a window by looking at every message of the thread."""
+    kept: list[Row] = []
+    total = 0
+    end = None if window.take is None else window.skip + window.take
+    async for row in walk(batch, window):
+        total += 1
+        if total > window.skip and (end is None or total <= end):
+            kept.append(row)
+    return Slice(total, kept)
+
+
+async def walk(batch: Batch, window: Window, chunk: int = _CHUNK) -> AsyncIterator[Row]:
+    """Iterate over a thread's messages that pass the window's filter, a chunk in memory at once.
+
+    Follows the last message seen, not a number, so that what others add or delete meanwhile makes
+    it skip or repeat nothing. Ignores ``skip`` and ``take``.
+    """
+    dates = Filter(from_us=window.filter.from_us, to_us=window.filter.to_us)
+    after = window.after
+    while True:
+        step = Window(
+            thread_id=window.thread_id,
+            direction=window.direction,
+            filter=dates,
+            after=after,
+            take=chunk,
+        )
+        rows = (await read(batch, [step]))[0].rows
+        for row in rows:
+            if window.filter.accepts(row.message):
+                yield row
+        if len(rows) < chunk:
+            return
+        after = rows[-1].place
+
+
+async def places(batch: Batch, windows: Sequence[Window]) -> list[tuple[int, list[Place]]]:
+    """Read where the messages of windows stand, without their bodies: totals and places.
+
+    One round trip for all windows, with the exception that ``read`` has.
+    """
+    direct = [window for window in windows if not window.filter.metadata]
+    replies = iter(await batch.send([_command(batch, window, "dates") for window in direct]))
+    found: list[tuple[int, list[Place]]] = []
+    for window in windows:
+        total, marks, dates = (-1, [], []) if window.filter.metadata else _parts(next(replies))
+        if total < 0:
+            total, rows = await _scan(batch, window)
+            found.append((total, [row.place for row in rows]))
+            continue
+        stood = zip(marks[::2], marks[1::2], dates, strict=True)
+        found.append(
+            (
+                total,
+                [
+                    Place(int(us or 0), int(float(score)), window.thread_id, id_.decode())
+                    for id_, score, us in stood
+                ],
+            )
+        )
+    return found
+
+
+async def fetch(batch: Batch, wanted: Sequence[Place]) -> list[Row] | None:
+    """Read messages by place; ``None`` after places that led nowhere were removed.
+
+    One round trip.
+    """
+    key_of = {place: batch.keys.message(place.thread_id, place.id) for place in wanted}
+    found = await batch.get(list(key_of.values()))
+    rows: list[Row] = []
+    dangling: list[Place] = []
+    for place, key in key_of.items():
+        body = found[key]
+        if body is None:
+            dangling.append(place)
+        else:
+            rows.append(Row(place, codecs.decode_message(key, body)))
+    return None if await remove_dangling(batch, dangling) else rows
+
+
+async def remove_dangling(batch: Batch, dangling: Iterable[Place]) -> bool:
+    """Remove entries of threads' orders whose message is gone; tell whether there were any."""
+    tx = Transaction(batch)
+    any_dangling = False
+    for place in dangling:
+        any_dangling = True
+        tx.same({batch.keys.message(place.thread_id, place.id): None})
+        tx.drop(place.thread_id, [place.id])
+    if any_dangling:
+        await tx.commit()
+    return any_dangling

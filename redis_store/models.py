@@ -1,0 +1,138 @@
+"""The records: msgspec Structs, keyword-only, whose wire form is Mastra's camelCase JSON."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+def new_id() -> str:
+    """Return a random id for a record that was given none."""
+    return str(uuid4())
+
+
+def now() -> datetime:
+    """Return the current time in UTC, to the microsecond."""
+    return datetime.now(UTC)
+
+
+def text_content(text: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Build Mastra's v2 content for one text."""
+    content: dict[str, Any] = {
+        "format": 2,
+        "parts": [{"type": "text", "text": text}],
+        "content": text,
+    }
+    if metadata is not None:
+        content["metadata"] = metadata
+    return content
+
+
+class Thread(msgspec.Struct, kw_only=True, rename="camel"):
+    """A conversation, owned by a resource.
+
+    ``title=None`` is no title; ``""`` is a title.
+    """
+
+    id: str = msgspec.field(default_factory=new_id)
+    resource_id: str
+    title: str | None = None
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    created_at: datetime = msgspec.field(default_factory=now)
+    updated_at: datetime = msgspec.field(default_factory=now)
+
+
+class Message(msgspec.Struct, kw_only=True, rename="camel"):
+    """One message of a thread. ``content`` is any JSON value; Mastra's is a v2 object."""
+
+    id: str = msgspec.field(default_factory=new_id)
+    thread_id: str
+    resource_id: str
+    role: str
+    type: str = "v2"
+    created_at: datetime = msgspec.field(default_factory=now)
+    content: Any
+
+    @classmethod
+    def from_text(
+        cls,
+        role: str,
+        text: str,
+        *,
+        thread_id: str,
+        resource_id: str,
+        id: str | None = None,
+        created_at: datetime | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> "Message":
+        """Build a message whose v2 content is one text part."""
+        return cls(
+            id=new_id() if id is None else id,
+            thread_id=thread_id,
+            resource_id=resource_id,
+            role=role,
+            content=text_content(text, metadata),
+            created_at=now() if created_at is None else created_at,
+        )
+
+    @property
+    def text(self) -> str:
+        """The text parts of the content, joined; ``""`` when there are none."""
+        content = self.content
+        if isinstance(content, str):
+            return content
+        if not isinstance(content, dict):
+            return ""
+        parts: Any = content.get("parts")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        if not isinstance(parts, list):
+            return str(content.get("content") or "")  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return "".join(_part_text(part) for part in parts)  # pyright: ignore[reportUnknownVariableType]
+
+
+def _part_text(part: Any) -> str:
+    if not isinstance(part, dict) or part.get("type") != "text":  # pyright: ignore[reportUnknownMemberType]
+        return ""
+    text: Any = part.get("text")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return text if isinstance(text, str) else ""
+
+
+class MessagePatch(msgspec.Struct, kw_only=True):
+    """A change to one message. A field left ``UNSET`` stays as it is.
+
+    A dict ``content`` replaces key by key; its ``metadata`` merges one level.
+    """
+
+    id: str
+    role: str | UnsetType = UNSET
+    content: Any = UNSET
+    type: str | UnsetType = UNSET
+    thread_id: str | UnsetType = UNSET
+    resource_id: str | UnsetType = UNSET
+    created_at: datetime | UnsetType = UNSET
+
+
+class Resource(msgspec.Struct, kw_only=True, rename="camel"):
+    """What is remembered of one resource (a user, usually) across its threads."""
+
+    id: str
+    working_memory: str | None = None
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    created_at: datetime = msgspec.field(default_factory=now)
+    updated_at: datetime = msgspec.field(default_factory=now)
+
+
+class ClonedThread(msgspec.Struct, kw_only=True):
+    """A clone, its messages in order, and the map from source to new message ids."""
+
+    thread: Thread
+    messages: list[Message]
+    message_id_map: dict[str, str]
+
+
+class CopiedThread(msgspec.Struct, kw_only=True):
+    """A copy and the map from source to new message ids."""
+
+    thread: Thread
+    message_id_map: dict[str, str]

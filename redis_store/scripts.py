@@ -1,0 +1,30 @@
+"""The server-side scripts: each is one Lua file plus the files it builds on, loaded once."""
+
+from hashlib import sha1
+from importlib.resources import files
+
+from redis_store.client import Argument, Command
+
+
+class Script:
+    """A Lua script, run by its SHA-1 digest and sent whole only to a server that lacks it."""
+
+    def __init__(self, *names: str) -> None:
+        folder = files("redis_store") / "lua"
+        self.source = "\n".join((folder / f"{name}.lua").read_text("utf-8") for name in names)
+        # Redis names scripts by SHA-1; nothing here depends on its strength.
+        self.sha = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    def call(self, keys: list[str], args: list[Argument]) -> Command:
+        """Build the command that runs the script where it is loaded."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *args)
+
+    def full_call(self, command: Command) -> Command:
+        """Turn ``call``'s command into one that carries the source."""
+        return ("EVAL", self.source, *command[2:])
+
+
+COMMIT = Script("json", "time", "order", "cursor", "checks", "writes", "thread", "commit")
+PAGE = Script("json", "time", "order", "page")
+
+BY_SHA = {script.sha: script for script in (COMMIT, PAGE)}

@@ -1,0 +1,289 @@
+"""RedisStore: construction, connection, life cycle, and the way to the domains."""
+
+import re
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+import anyio
+from msgspec.structs import replace
+
+from redis_store import addresses, topology
+from redis_store.addresses import Address, Topology
+from redis_store.batch import Batch
+from redis_store.embedded import EmbeddedServer
+from redis_store.errors import BackendError, ConfigurationError, StoreClosedError
+from redis_store.keys import Keys
+from redis_store.memory import MemoryStore
+from redis_store.scripts import BY_SHA
+from redis_store.topology import StandaloneClient
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+MIN_VERSION = (6, 2)
+
+
+class RedisStore:
+    """Stores what agents remember, on the keys and JSON of Mastra's ``@mastra/redis``.
+
+    Use it as ``async with RedisStore(url) as store``, or call ``init`` and ``close``. Domain calls
+    before ``init`` connect on first use. One store serves any number of tasks of one event loop.
+
+    Args:
+        connection_string: ``redis://``, ``rediss://`` (TLS), ``unix:///path``, ``embedded://`` (a
+            private server, gone on close) or ``embedded:///dir`` (one that keeps its data).
+        id: A name for this store.
+        host: The server's host, instead of a connection string.
+        port: Its TCP port.
+        username: ACL user; wins over the connection string's.
+        password: Its password; wins over the connection string's.
+        db: Number of the database; wins over the connection string's unless 0.
+        ssl: Whether to speak TLS.
+        client: A ``redis.asyncio.Redis`` of the caller's; it is never closed here.
+        key_prefix: Goes in front of every key.
+        hash_tags: Whether keys brace the part that decides the cluster slot; ``None`` is on for a
+            cluster, else off. The two layouts do not see each other's data.
+        indexes: ``"managed"``: only stores of this library write to the keys.
+        retention: Must be ``None`` in this version.
+        min_replicas: Must be 0 in this version.
+        **client_options: Keyword options of ``redis.asyncio.Redis``, such as ``socket_timeout``
+            (seconds) or ``ssl_ca_certs``.
+
+    Raises:
+        ConfigurationError: The arguments do not fit together. The constructor does no I/O.
+    """
+
+    def __init__(
+        self,
+        connection_string: str | None = None,
+        *,
+        id: str = "redis-store",
+        host: str | None = None,
+        port: int = 6379,
+        username: str | None = None,
+        password: str | None = None,
+        db: int = 0,
+        ssl: bool = False,
+        client: "Redis | None" = None,
+        key_prefix: str = "",
+        hash_tags: bool | None = None,
+        indexes: Literal["managed", "scan"] = "managed",
+        retention: object = None,
+        min_replicas: int = 0,
+        **client_options: Any,
+    ) -> None:
+        _check_one_source(connection_string=connection_string, host=host, client=client)
+        _check_text("id", id)
+        _check_not_yet(indexes=indexes != "managed", retention=retention, min_replicas=min_replicas)
+        self.id = id
+        self._keys = Keys(key_prefix, hash_tags=bool(hash_tags))
+        self._options = client_options
+        self._address: Address | None = None
+        self._client: StandaloneClient | None = None
+        if client is not None:
+            login = {"username": username, "password": password, "db": db, "ssl": ssl}
+            _check_borrowed({**{k: v for k, v in login.items() if v}, **client_options})
+            self._client = topology.borrow(client)
+        else:
+            address = _address(connection_string, host, port)
+            self._address = replace(
+                address,
+                username=username if username is not None else address.username,
+                password=password if password is not None else address.password,
+                db=db or address.db,
+                tls=ssl or address.tls,
+            )
+            if address.topology == "standalone":
+                self._client = topology.connect(self._address, client_options)
+        self._server: EmbeddedServer | None = None
+        self._ready = False
+        self._closed = False
+        self._lock = anyio.Lock()
+        self._batch = Batch(self, self._keys)
+        self._memory = MemoryStore(self._batch)
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Self:
+        """Build a store from a connection string, as redis-py users expect."""
+        return cls(url, **options)
+
+    def __repr__(self) -> str:
+        """Show the id and where the store is, never how it logs in."""
+        where = repr(self._address) if self._address else "borrowed client"
+        return f"RedisStore({self.id!r}, {where})"
+
+    @property
+    def topology(self) -> Topology:
+        """What is at the other end: ``"standalone"`` or ``"embedded"``."""
+        return self._address.topology if self._address else "standalone"
+
+    @property
+    def memory(self) -> MemoryStore:
+        """Threads, messages and resources."""
+        return self._memory
+
+    @overload
+    async def get_store(self, name: Literal["memory"]) -> MemoryStore: ...
+    @overload
+    async def get_store(self, name: str) -> MemoryStore | None: ...
+    async def get_store(self, name: str) -> MemoryStore | None:
+        """Return the domain of that name, or ``None``."""
+        return {"memory": self._memory}.get(name)
+
+    def get_client(self) -> "Redis":
+        """Return the underlying ``redis.asyncio`` client.
+
+        Raises:
+            StoreClosedError: The store is closed.
+            ConfigurationError: The embedded server has not been started by ``init`` yet.
+        """
+        self._check_open()
+        if self._client is None:
+            raise ConfigurationError(
+                "an embedded store has no client before init()", code="GET_CLIENT_NOT_READY"
+            )
+        return self._client.raw
+
+    async def init(self) -> None:
+        """Connect, check the server and load the scripts. Safe to call twice, from any task.
+
+        One round trip, after the server was started if it is embedded.
+
+        Raises:
+            BackendError: The server cannot be reached, refuses the login, or is too old.
+        """
+        async with self._lock:
+            self._check_open()
+            if not self._ready:
+                await self._prepare()
+                self._ready = True
+
+    async def close(self) -> None:
+        """Close what the store opened: connections, and the embedded server. Idempotent."""
+        async with self._lock:
+            self._closed = True
+            with anyio.CancelScope(shield=True):
+                if self._client is not None:
+                    await self._client.close()
+                if self._server is not None:
+                    await self._server.stop()
+                self._client = self._server = None
+
+    async def __aenter__(self) -> Self:
+        """Initialise; on failure close again."""
+        try:
+            await self.init()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def ping(self) -> bool:
+        """Ask the server for a sign of life: one round trip, ``True`` or an error."""
+        return bool(await self._batch.command("PING") == b"PONG")
+
+    async def client(self) -> StandaloneClient:
+        """Return the connected client: see ``batch.Connected``."""
+        if not self._ready or self._closed:
+            await self.init()
+        assert self._client is not None  # noqa: S101 - init() sets it
+        return self._client
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosedError("the store is closed", code="STORE_CLOSED")
+
+    async def _prepare(self) -> None:
+        if self._client is None:
+            assert self._address is not None  # noqa: S101 - a borrowed client is never None
+            self._server = EmbeddedServer(self._address.path)
+            await self._server.start()
+            local = addresses.parse(self._server.url)
+            self._client = topology.connect(replace(local, db=self._address.db), self._options)
+        loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
+        info, *loaded = await self._client.send([("INFO", "server"), *loads])
+        for reply in (info, *loaded):
+            if isinstance(reply, BackendError):
+                raise reply
+        check_server(info)
+
+
+def check_server(info: bytes) -> None:
+    """Refuse a server that the library cannot work with, by its ``INFO server``.
+
+    Raises:
+        BackendError: Older than Redis 6.2, a sentinel, or a cluster node.
+    """
+    facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    version, mode = facts.get("redis_version", "0.0"), facts.get("redis_mode", "standalone")
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_VERSION:
+        raise BackendError(
+            f"the server is Redis {version}; 6.2 or newer is needed",
+            code="INIT_SERVER_TOO_OLD",
+            details={"version": version},
+        )
+    if mode != "standalone":
+        raise BackendError(
+            f"the server runs as a {mode} node, the connection string is for a standalone one",
+            code="INIT_WRONG_TOPOLOGY",
+            details={"mode": mode},
+        )
+
+
+def _wrong(argument: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{argument} {why}",
+        code=f"CONFIGURATION_INVALID_{argument}".upper(),
+        details={"argument": argument},
+    )
+
+
+def _check_text(argument: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong(argument, "must be a non-blank string")
+
+
+def _check_one_source(**sources: object) -> None:
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        raise ConfigurationError(
+            f"give exactly one of {', '.join(sources)}; found {found}",
+            code="CONFIGURATION_INVALID_SOURCE",
+            details={"given": given},
+        )
+    if given[0] != "client":
+        _check_text(given[0], sources[given[0]])
+
+
+def _check_not_yet(**asked: object) -> None:
+    for argument, value in asked.items():
+        if value:
+            raise _wrong(argument, "has only its default in this version")
+
+
+def _check_borrowed(options: dict[str, Any]) -> None:
+    for argument in options:
+        raise _wrong(argument, "cannot be combined with client: set it on the client")
+
+
+def _address(connection_string: str | None, host: str | None, port: int) -> Address:
+    if connection_string is None:
+        return Address(topology="standalone", nodes=((str(host), port),))
+    address = addresses.parse(connection_string)
+    if address.topology in ("sentinel", "cluster"):
+        raise ConfigurationError(
+            f"{address.topology} connections are not supported in this version",
+            code="CONFIGURATION_UNSUPPORTED_TOPOLOGY",
+            details={"argument": "connection_string", "topology": address.topology},
+        )
+    return address

@@ -1,0 +1,301 @@
+"""What one call checks and writes, applied whole or refused whole.
+
+In the plain layout a transaction is one script call, across threads and indexes. In the hash-tagged
+layout every slot that needs a script gets one call, and plain commands ride along with the last:
+first the claims of message ids (hints), then the threads (truth), then the remaining hints. What a
+crash leaves in between is a hint without a record, which readers skip.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from anyio import CancelScope
+
+from redis_store.batch import Batch
+from redis_store.client import Argument, Command
+from redis_store.errors import ConcurrentUpdateError
+from redis_store.scripts import COMMIT
+
+# Every round of contending writers has a winner, so this many can race on one record.
+ATTEMPTS = 1000
+
+Found = dict[str, bytes | None]
+
+
+class Step(NamedTuple):
+    """A named step of ``commit.lua`` and what it takes."""
+
+    name: str
+    keys: list[str]
+    args: list[Argument]
+
+
+class Body(NamedTuple):
+    """A message ready to be stored."""
+
+    id: str
+    created_us: int
+    resource_id: str
+    json: bytes
+
+
+class _Part:
+    """What a transaction does in one slot (in the plain layout: all of it)."""
+
+    def __init__(self) -> None:
+        self.sorted: set[str] = set()
+        self.checks: list[Step] = []
+        self.writes: list[Step] = []
+        self.results: list[Callable[[int], None]] = []
+        self.values: dict[str, bytes | str] = {}
+        self.gone: list[str] = []
+        self.calls: list[Command] = []
+
+    @property
+    def needs_script(self) -> bool:
+        return bool(self.checks or self.writes)
+
+    def commands(self) -> list[Command]:
+        """The part as plain commands, where no script is needed."""
+        sets: list[Command] = [("SET", key, value) for key, value in self.values.items()]
+        return [*sets, *(("UNLINK", key) for key in self.gone), *self.calls]
+
+    def script(self, *, checks_only: bool = False) -> Command:
+        """The part as one script call."""
+        steps = [Step("sorted", [*self.sorted], [len(self.sorted)]), *self.checks]
+        if not checks_only:
+            steps += [*self.writes, *self._plain_steps()]
+        keys = [key for step in steps for key in step.keys]
+        args = [arg for step in steps for arg in (step.name, *step.args)]
+        return COMMIT.call(keys, args)
+
+    def _plain_steps(self) -> Iterator[Step]:
+        if self.values:
+            yield Step("set", [*self.values], [len(self.values), *self.values.values()])
+        if self.gone:
+            yield Step("del", self.gone, [len(self.gone)])
+        for command, key, *args in self.calls:
+            yield Step("call", [str(key)], [command, len(args), *args])
+
+
+class Transaction:
+    """Collects the checks and writes of one call; ``commit`` applies them."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self.keys = batch.keys
+        self._parts: dict[int, _Part] = {}
+        self._claims: dict[str, str] = {}
+        self._hints: list[Command] = []
+        self._late: list[Command] = []
+        self.dropped = 0
+
+    def same(self, found: Mapping[str, bytes | None]) -> None:
+        """Refuse unless every key still holds what was found (``None``: nothing)."""
+        groups: defaultdict[int, list[str]] = defaultdict(list)
+        for key in found:
+            groups[self.keys.slot(key)].append(key)
+        for keys in groups.values():
+            values = [found[key] or b"" for key in keys]
+            self._part(keys[0]).checks.append(Step("same", keys, [len(keys), *values]))
+
+    def located(self, thread_of: Mapping[str, str]) -> None:
+        """Refuse unless each message is still in its thread.
+
+        Only in the plain layout: no script sees a message's index and its thread on a cluster.
+        """
+        if not self.keys.hash_tags:
+            self.same({self.keys.message_index(m): t.encode() for m, t in thread_of.items()})
+
+    def owned(self, thread_id: str, resource_id: str) -> None:
+        """Refuse unless the thread exists and belongs to the resource."""
+        record = self.keys.thread(thread_id)
+        self._part(record).checks.append(Step("thread", [record], [resource_id]))
+
+    def claim(self, thread_id: str, message_ids: Sequence[str]) -> None:
+        """Refuse unless the messages are new or in this thread; point their index at it."""
+        indexes = [self.keys.message_index(id_) for id_ in message_ids]
+        if self.keys.hash_tags:
+            self._claims |= dict.fromkeys(indexes, thread_id)
+        elif indexes:
+            part = self._part("")
+            part.checks.append(Step("free", indexes, [len(indexes), thread_id]))
+            part.values |= dict.fromkeys(indexes, thread_id)
+
+    def touch(self, thread_id: str, resource_id: str, now_us: int) -> None:
+        """Move the thread's ``updated_at`` strictly ahead, to now at least."""
+        record = self.keys.thread(thread_id)
+        indexes = self.keys.thread_indexes(thread_id, resource_id, "updated_at")
+        part = self._part(record)
+        inside = [] if self.keys.hash_tags else indexes
+        part.sorted.update(inside)
+        part.writes.append(Step("touch", [record, *inside], [now_us, len(inside), thread_id]))
+        outside: list[Command] = [
+            ("ZADD", key, "GT", now_us, thread_id) for key in indexes if key not in inside
+        ]
+        self._hints += outside
+
+        def follow(touched_us: int) -> None:
+            if touched_us > now_us:
+                self._late.extend((*hint[:3], touched_us, thread_id) for hint in outside)
+
+        part.results.append(follow)
+
+    def put(self, thread_id: str, bodies: Sequence[Body]) -> None:
+        """Store messages in a thread, each at its place, and list the thread as holding them."""
+        bodies = sorted(bodies, key=lambda body: body.created_us)
+        owners = Counter(body.resource_id for body in bodies)
+        args: list[Argument] = [self.keys.bodies(thread_id), len(bodies), len(owners)]
+        for body in bodies:
+            args += (body.id, body.created_us, body.json)
+        for resource_id, count in owners.items():
+            args += (resource_id, count)
+        self._thread_step("put", thread_id, args)
+        # By rising date, so the last one of a resource is its newest.
+        newest = {body.resource_id: body.created_us for body in bodies}
+        for resource_id, us in newest.items():
+            self.hint("ZADD", self.keys.participants(resource_id), "GT", us, thread_id)
+
+    def drop(self, thread_id: str, message_ids: Sequence[str]) -> None:
+        """Remove messages from a thread; ``dropped`` counts those that existed."""
+        args: list[Argument] = [self.keys.bodies(thread_id), len(message_ids), *message_ids]
+        self._thread_step("drop", thread_id, args).results.append(self._count_dropped)
+
+    def own(self, thread_id: str, resource_id: str) -> None:
+        """Give all messages of a thread to a resource."""
+        json = msgspec.json.encode(resource_id)
+        self._thread_step("own", thread_id, [self.keys.bodies(thread_id), json, resource_id])
+
+    def move(self, was_in: Mapping[str, str], target: Mapping[str, str]) -> None:
+        """Point the index of messages at another thread; refuse unless they are where they were."""
+        self.located(was_in)
+        for id_ in was_in:
+            self.set(self.keys.message_index(id_), target[id_])
+
+    def forget(self, thread_of: Mapping[str, str]) -> None:
+        """Remove the index of messages; refuse unless they are where they were."""
+        self.located(thread_of)
+        for id_ in thread_of:
+            self.hint("DEL", self.keys.message_index(id_))
+
+    def set(self, key: str, value: bytes | str) -> None:
+        """Store a string."""
+        self._part(key).values[key] = value
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys."""
+        for key in keys:
+            self._part(key).gone.append(key)
+
+    def call(self, command: str, key: str, *args: Argument) -> None:
+        """Run a command on one sorted set or hash."""
+        part = self._part(key)
+        part.calls.append((command, key, *args))
+        if command.startswith("Z"):
+            part.sorted.add(key)
+
+    def hint(self, command: str, key: str, *args: Argument) -> None:
+        """Run a command that does no harm where the transaction is refused after all.
+
+        In the hash-tagged layout it saves the round trip that ``call`` needs.
+        """
+        if self.keys.hash_tags:
+            self._hints.append((command, key, *args))
+        else:
+            self.call(command, key, *args)
+
+    async def commit(self) -> Found:
+        """Apply the transaction: one round trip in the plain layout.
+
+        In the hash-tagged layout: one for claims and for checking several threads, one per thread,
+        one for what may only follow.
+
+        Returns:
+            Nothing when it was applied; else the keys whose checks refused it, as they are now.
+        """
+        # Shielded, as a cancelled caller must not leave half of several steps behind.
+        refused: Found = {}
+        with CancelScope(shield=self.keys.hash_tags):
+            scripted = [part for part in self._parts.values() if part.needs_script]
+            refused = await self._prepare(scripted) or await self._write(scripted)
+            if not refused:
+                await self._batch.send([*self._loose(), *self._late])
+        return refused
+
+    def _part(self, key: str) -> _Part:
+        return self._parts.setdefault(self.keys.slot(key), _Part())
+
+    def _thread_step(self, name: str, thread_id: str, args: list[Argument]) -> _Part:
+        keys = [self.keys.order(thread_id), self.keys.owners(thread_id)]
+        part = self._part(keys[0])
+        part.sorted.add(keys[0])
+        part.writes.append(Step(name, keys, args))
+        return part
+
+    def _count_dropped(self, existed: int) -> None:
+        self.dropped += existed
+
+    def _loose(self) -> list[Command]:
+        parts = [part for part in self._parts.values() if not part.needs_script]
+        return [command for part in parts for command in part.commands()]
+
+    async def _prepare(self, scripted: list[_Part]) -> Found:
+        """Claim ids, and check every part before the first one writes: no script spans slots."""
+        if not self._claims and len(scripted) <= 1:
+            return {}
+        claims: list[Command] = []
+        for key, thread_id in self._claims.items():
+            claims += [("SET", key, thread_id, "NX"), ("GET", key)]
+        checks = [part.script(checks_only=True) for part in scripted]
+        replies = await self._batch.send([*claims, *checks])
+        new, now, checked = (
+            replies[: len(claims) : 2],
+            replies[1 : len(claims) : 2],
+            replies[len(claims) :],
+        )
+        refused = {
+            key: value
+            for (key, thread_id), value in zip(self._claims.items(), now, strict=True)
+            if value != thread_id.encode()
+        }
+        for reply in checked:
+            refused |= _refused(reply)
+        if refused:
+            await self._batch.send(
+                [("DEL", key) for key, is_new in zip(self._claims, new, strict=True) if is_new]
+            )
+        return refused
+
+    async def _write(self, scripted: list[_Part]) -> Found:
+        for part in scripted:
+            hints = self._hints if part is scripted[-1] else []
+            reply = (await self._batch.send([*hints, part.script()]))[-1]
+            refused = _refused(reply)
+            if refused:
+                return refused
+            for take, result in zip(part.results, reply[1:], strict=True):
+                take(int(result))
+        return {}
+
+
+def _refused(reply: list[Any]) -> Found:
+    if reply[0]:
+        return {}
+    return {key.decode(): value for key, value in zip(reply[1::2], reply[2::2], strict=True)}
+
+
+def attempts(batch: Batch, operation: str) -> Iterator[Transaction]:
+    """Give a fresh transaction per attempt; the caller stops when one is not refused.
+
+    Raises:
+        ConcurrentUpdateError: Others won every time. Nothing was written.
+    """
+    for _ in range(ATTEMPTS):
+        yield Transaction(batch)
+    raise ConcurrentUpdateError(
+        f"{operation}: other writers won {ATTEMPTS} times in a row",
+        code=f"{operation}_CONCURRENT_UPDATE".upper(),
+        details={"attempts": ATTEMPTS},
+    )

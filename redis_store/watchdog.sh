@@ -1,0 +1,35 @@
+# Runs a server for as long as its parent holds the other end of stdin.
+#
+# $1       the server's private directory, removed at the end
+# $2 ...   the server's command line
+# stdin    the leash: a first line starts the server, end of file or a second line stops it
+# stdout   the lock of a persistent directory; the server keeps it, as fd 3
+# stderr   the server's log
+#
+# Must lead a session of its own: the last line ends the whole group, and with it whatever a
+# wrapper around the server may have left running.
+
+PATH=$PATH:/usr/bin:/bin
+private=$1
+shift
+exec 4<&0 5>&2 2>/dev/null
+if read -r _; then
+    "$@" </dev/null 3>&1 >&5 2>&5 4<&- 5>&- &
+    server=$!
+    trap 'kill "$server"' TERM INT HUP
+    {
+        read -r _
+        trap 'kill "$!"; wait; exit' TERM
+        kill "$server"
+        sleep 10 &
+        wait "$!"
+        kill -s KILL "$server"
+    } <&4 &
+    leash=$!
+    # A trapped signal interrupts wait, so ask whether the server is really gone.
+    while kill -0 "$server"; do wait "$server"; done
+    kill "$leash"
+    wait "$leash"
+fi
+rm -rf -- "$private"
+kill -s KILL -- "-$$"

@@ -1,0 +1,105 @@
+"""The servers and stores that tests run on: each contract test on every server and key layout."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from redis_store import RedisStore
+from redis_store.keys import Keys
+from tests.invariants import check_invariants
+from tests.raw import Raw
+from tests.servers import Server, server_binaries
+
+
+class Variant(NamedTuple):
+    """A server and a key layout."""
+
+    server: str
+    hash_tags: bool
+
+    def __str__(self) -> str:
+        return f"{self.server}-{'tagged' if self.hash_tags else 'plain'}"
+
+
+VARIANTS = [Variant(name, hash_tags) for name in server_binaries() for hash_tags in (False, True)]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Server]]:
+    """One running server of each kind, by name."""
+    async with AsyncExitStack() as stack:
+        running: dict[str, Server] = {}
+        for name, binary in server_binaries().items():
+            server = await Server.start(binary, workdir=tmp_path_factory.mktemp(name))
+            running[name] = await stack.enter_async_context(server)
+        yield running
+
+
+@pytest.fixture
+def server(servers: dict[str, Server]) -> Server:
+    """Any one server, for what does not depend on its kind."""
+    return next(iter(servers.values()))
+
+
+@pytest.fixture(params=VARIANTS, ids=str)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    chosen = request.param
+    assert isinstance(chosen, Variant)
+    return chosen
+
+
+class Place(NamedTuple):
+    """Where a test's data lies: any number of stores can be opened on it."""
+
+    url: str
+    keys: Keys
+
+    def store(self) -> RedisStore:
+        """Build a further store on the same data."""
+        prefix, hash_tags = self.keys.prefix, self.keys.hash_tags
+        return RedisStore(self.url, key_prefix=prefix, hash_tags=hash_tags)
+
+
+@pytest.fixture
+def place(variant: Variant, servers: dict[str, Server]) -> Place:
+    # Glob characters in the prefix: no pattern may be built from it unescaped.
+    prefix = f"t*[a-z]?\\{uuid4().hex}:"
+    return Place(servers[variant.server].url, Keys(prefix, hash_tags=variant.hash_tags))
+
+
+@pytest.fixture
+async def raw(place: Place) -> AsyncIterator[Raw]:
+    """A plain client on the test's server, to look behind the store."""
+    async with Raw(place.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def store(
+    place: Place, raw: Raw, request: pytest.FixtureRequest
+) -> AsyncIterator[RedisStore]:
+    """A store on data of its own.
+
+    Afterwards every index must agree with the records, unless the test is marked ``damages``; and
+    deleting what the store lists must leave no key behind.
+    """
+    async with place.store() as opened:
+        yield opened
+        damaged = request.node.get_closest_marker("damages") is not None
+        if not damaged:
+            await check_invariants(raw, place.keys)
+            for thread in await opened.memory.list_threads(per_page=None):
+                await opened.memory.delete_thread(thread.id)
+            left = await raw.keys(place.keys.prefix)
+            resources = place.keys.resource("")
+            assert [key for key in left if not key.startswith(resources)] == []
+        await opened.memory.dangerously_clear_all()
+        assert await raw.keys(place.keys.prefix) == []

