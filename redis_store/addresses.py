@@ -43,8 +43,9 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         """Show where it is, never how to log in."""
-        where = ",".join(f"{host}:{port}" for host, port in self.nodes) or self.path or ""
-        return f"{self.topology} {where}{f'/{self.service}' if self.service else ''} db {self.db}"
+        nodes = ",".join(f"{host}:{port}" for host, port in self.nodes)
+        where = f"{nodes}/{self.service}" if self.service else nodes or self.path
+        return " ".join(filter(None, (self.topology, where, f"db {self.db}")))
 
 
 def parse(connection_string: str) -> Address:

@@ -7,14 +7,14 @@ second, lenient reading, for what other writers of the same data are known to le
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from math import isfinite
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
 from redis_store.models import Message, Resource, Thread, text_content
+from redis_store.values import is_finite, is_object
 
 R = TypeVar("R", Thread, Message, Resource)
 Fields = dict[str, Raw]
@@ -57,21 +57,9 @@ def encode(operation: str, argument: str, value: object) -> bytes:
     except (TypeError, ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as exc:
         raise InvalidArgumentError.of(operation, argument, f"has no JSON form: {exc}") from exc
     # msgspec writes NaN as null; only a value with a null in it can hold one.
-    if b"null" in encoded and not _is_finite(value):
+    if b"null" in encoded and not is_finite(value):
         raise InvalidArgumentError.of(operation, argument, "has no JSON form: NaN or infinity")
     return encoded
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return isfinite(value)
-    if isinstance(value, msgspec.Struct):
-        return all(_is_finite(getattr(value, name)) for name in value.__struct_fields__)
-    if isinstance(value, dict):
-        return all(map(_is_finite, cast("dict[str, Any]", value).values()))
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return all(map(_is_finite, cast("list[Any]", value)))
-    return True
 
 
 def encode_thread(operation: str, thread: Thread) -> bytes:
@@ -149,14 +137,14 @@ def patch(operation: str, key: str, stored: bytes, changes: Mapping[str, object]
 
 
 def _decode(
-    key: str, stored: bytes, strict: Callable[[bytes], R], lenient: Callable[[Any], R]
+    key: str, stored: bytes, strict: Callable[[bytes], R], lenient: Callable[[dict[str, Any]], R]
 ) -> R:
     try:
         record = strict(stored)
     except (msgspec.MsgspecError, ValueError) as refused:
         try:
-            record = lenient(json.loads(stored))
-        except (msgspec.MsgspecError, TypeError, ValueError, KeyError, RecursionError):
+            record = lenient(_object(stored))
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
             raise CorruptRecordError(key, str(refused)) from refused
     return _in_utc(record)
 
@@ -170,7 +158,7 @@ def _in_utc(record: R) -> R:
     return record
 
 
-def _lenient_thread(fields: Any) -> Thread:
+def _lenient_thread(fields: dict[str, Any]) -> Thread:
     fields["metadata"] = _object(fields.get("metadata"))
     return msgspec.convert(fields, Thread)
 
@@ -182,16 +170,16 @@ def _strict_message(stored: bytes) -> Message:
     return message
 
 
-def _lenient_message(fields: Any) -> Message:
+def _lenient_message(fields: dict[str, Any]) -> Message:
     fields["content"] = fields.get("content") or text_content("")
     return msgspec.convert(fields, Message)
 
 
 def _strict_resource(stored: bytes) -> Resource:
-    return _lenient_resource(msgspec.json.decode(stored))
+    return _lenient_resource(msgspec.json.decode(stored, type=dict[str, Any]))
 
 
-def _lenient_resource(fields: Any) -> Resource:
+def _lenient_resource(fields: dict[str, Any]) -> Resource:
     fields["metadata"] = _object(fields.get("metadata"))
     memory = fields.get("workingMemory")
     if memory is not None and not isinstance(memory, str):
@@ -199,8 +187,15 @@ def _lenient_resource(fields: Any) -> Resource:
     return msgspec.convert(fields, Resource)
 
 
-def _object(value: Any) -> dict[str, Any]:
-    """Read an object that may be missing, null, or JSON inside a string."""
+def _object(value: object) -> dict[str, Any]:
+    """Read an object that may be missing, null, or JSON inside a string.
+
+    By the standard library's decoder, which takes the lone surrogates that JavaScript writes.
+    """
     if isinstance(value, (str, bytes)):
-        value = msgspec.json.decode(value)
-    return cast("dict[str, Any]", value) if value else {}
+        value = json.loads(value)
+    elif value is None:
+        return {}
+    if not is_object(value):
+        raise TypeError(f"{type(value).__name__} is no object")
+    return value

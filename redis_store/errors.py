@@ -53,7 +53,8 @@ class RedisStoreError(Exception):
 def _rebuild(
     kind: type[RedisStoreError], args: tuple[Any, ...], state: dict[str, Any]
 ) -> RedisStoreError:
-    error = kind.__new__(kind, *args)
+    error = kind.__new__(kind)
+    error.args = args
     error.__dict__.update(state)
     return error
 

@@ -1,12 +1,12 @@
-"""Filters on metadata: which are allowed, and how JSON values compare."""
+"""Filters on metadata: which are allowed, and what they match."""
 
 import re
 from collections.abc import Mapping
-from itertools import starmap
 from math import isfinite
 from typing import Any, cast
 
 from redis_store.errors import InvalidArgumentError
+from redis_store.values import is_object, same
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED = frozenset({"__proto__", "prototype", "constructor"})
@@ -56,28 +56,6 @@ def matches(metadata: object, wanted: Mapping[str, Any]) -> bool:
     """
     if not wanted:
         return True
-    if not isinstance(metadata, dict):
-        return False
-    stored = cast("dict[str, Any]", metadata)
-    return all(key in stored and same_json(stored[key], wanted[key]) for key in wanted)
-
-
-def same_json(left: Any, right: Any) -> bool:
-    """Compare JSON values by type: ``1``, ``"1"`` and ``True`` differ, ``1`` and ``1.0`` do not."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        return _same_dict(cast("dict[str, Any]", left), cast("dict[str, Any]", right))
-    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        return _same_list(cast("list[Any]", left), cast("list[Any]", right))
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-        return left == right
-    return type(left) is type(right) and bool(left == right)
-
-
-def _same_dict(left: dict[str, Any], right: dict[str, Any]) -> bool:
-    return left.keys() == right.keys() and all(same_json(left[key], right[key]) for key in left)
-
-
-def _same_list(left: list[Any], right: list[Any]) -> bool:
-    return len(left) == len(right) and all(starmap(same_json, zip(left, right, strict=True)))
+    return is_object(metadata) and all(
+        key in metadata and same(metadata[key], value) for key, value in wanted.items()
+    )

@@ -7,6 +7,8 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from redis_store.values import is_array, is_object
+
 
 def new_id() -> str:
     """Return a random id for a record that was given none."""
@@ -80,21 +82,21 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
     @property
     def text(self) -> str:
         """The text parts of the content, joined; ``""`` when there are none."""
-        content = self.content
+        content: object = self.content
         if isinstance(content, str):
             return content
-        if not isinstance(content, dict):
+        if not is_object(content):
             return ""
-        parts: Any = content.get("parts")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        if not isinstance(parts, list):
-            return str(content.get("content") or "")  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-        return "".join(_part_text(part) for part in parts)  # pyright: ignore[reportUnknownVariableType]
+        parts: object = content.get("parts")
+        if is_array(parts):
+            return "".join(map(_part_text, parts))
+        return str(content.get("content") or "")
 
 
-def _part_text(part: Any) -> str:
-    if not isinstance(part, dict) or part.get("type") != "text":  # pyright: ignore[reportUnknownMemberType]
+def _part_text(part: object) -> str:
+    if not is_object(part) or part.get("type") != "text":
         return ""
-    text: Any = part.get("text")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    text: object = part.get("text")
     return text if isinstance(text, str) else ""
 
 

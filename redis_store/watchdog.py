@@ -7,6 +7,7 @@ When that end closes, the script stops the process and removes its private direc
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -17,7 +18,6 @@ from typing import IO, Any, Final
 from weakref import WeakSet
 
 import anyio
-from anyio.abc import Process
 
 _SCRIPT: Final = (files("redis_store") / "watchdog.sh").read_text("utf-8")
 _PATIENCE_SECONDS: Final = 15  # the script itself kills the process after 10
@@ -35,13 +35,23 @@ def _drop_leashes() -> None:
 os.register_at_fork(after_in_child=_drop_leashes)
 
 
+class Watchdog:
+    """A running ``watchdog.sh``.
+
+    Attributes:
+        private: The directory of the watched process, removed when that has ended.
+    """
+
+    def __init__(
+        self, command: Callable[[Path], list[str]], *, lock: IO[Any] | int, log: IO[Any] | int
+    ) -> None: ...
+
+
 @asynccontextmanager
 async def watched(
     command: Callable[[Path], list[str]], *, lock: IO[Any] | int, log: IO[Any] | int
-) -> AsyncGenerator[tuple[Process, Path]]:
-    """Run a command until the context or this process ends; SIGTERM, after 10 s SIGKILL.
-
-    Cancelled while it waits for the end, it kills at once.
+) -> AsyncGenerator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run a command until the context or this process ends: SIGTERM, after 10 s SIGKILL.
 
     Args:
         command: Builds the command, argument by argument, for its private directory, which is
@@ -53,51 +63,13 @@ async def watched(
         The watchdog, which ends soon after the command does (its status means nothing), and the
         private directory.
     """
-    end, leash = _leash()
-    with _private_directory() as private, leash:
-        with end:
-            watchdog = await anyio.open_process(
-                ["/bin/sh", "-c", _SCRIPT, "watchdog", str(private), *command(private)],
-                stdin=end,
-                stdout=lock,
-                stderr=log,
-                start_new_session=True,
-            )
+    with _private_directory() as private, _leash() as (end, leash):
+        watchdog = _spawn([str(private), *command(private)], end, lock, log)
         try:
-            # Not before: a cancelled open_process kills the script, and would orphan the command.
-            leash.write(b"start\n")
             yield watchdog, private
         finally:
             leash.close()
-            await _ended(watchdog)
-
-
-def _leash() -> tuple[FileIO, FileIO]:
-    reading, writing = os.pipe()
-    leash = FileIO(writing, "w")
-    _leashes.add(leash)
-    return FileIO(reading), leash
-
-
-@contextmanager
-def _private_directory() -> Generator[Path]:
-    root = tempfile.gettempdir()
-    if len(os.fsencode(root)) > _LONGEST_ROOT:
-        root = "/tmp"  # noqa: S108 - mkdtemp makes a directory that nobody else can enter
-    private = Path(tempfile.mkdtemp(prefix="redis-store-", dir=root))
-    try:
-        yield private
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-
-
-async def _ended(watchdog: Process) -> None:
-    try:
-        with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
-            await watchdog.wait()
-    finally:
-        if watchdog.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):  # the latter: a zombie, on macOS
-                os.killpg(watchdog.pid, signal.SIGKILL)
-            with anyio.CancelScope(shield=True):
-                await watchdog.wait()
+            try:
+                await _ended(watchdog)
+            finally:
+                ...

@@ -2,7 +2,7 @@
 #
 # $1       the server's private directory, removed at the end
 # $2 ...   the server's command line
-# stdin    the leash: a first line starts the server, end of file or a second line stops it
+# stdin    the leash: its end stops the server
 # stdout   the lock of a persistent directory; the server keeps it, as fd 3
 # stderr   the server's log
 #
@@ -13,23 +13,24 @@ PATH=$PATH:/usr/bin:/bin
 private=$1
 shift
 exec 4<&0 5>&2 2>/dev/null
-if read -r _; then
-    "$@" </dev/null 3>&1 >&5 2>&5 4<&- 5>&- &
-    server=$!
-    trap 'kill "$server"' TERM INT HUP
-    {
-        read -r _
-        trap 'kill "$!"; wait; exit' TERM
+"$@" </dev/null 3>&1 >&5 2>&5 4<&- 5>&- &
+server=$!
+trap 'kill "$server"' TERM INT HUP
+{
+    read -r _
+    trap 'kill "$!"; wait; exit' TERM
+    # More than once: a server that is just starting forgets the signal.
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
         kill "$server"
-        sleep 10 &
+        sleep 1 &
         wait "$!"
-        kill -s KILL "$server"
-    } <&4 &
-    leash=$!
-    # A trapped signal interrupts wait, so ask whether the server is really gone.
-    while kill -0 "$server"; do wait "$server"; done
-    kill "$leash"
-    wait "$leash"
-fi
+    done
+    kill -s KILL "$server"
+} <&4 &
+leash=$!
+# A trapped signal interrupts wait, so ask whether the server is really gone.
+while kill -0 "$server"; do wait "$server"; done
+kill "$leash"
+wait "$leash"
 rm -rf -- "$private"
 kill -s KILL -- "-$$"

@@ -14,6 +14,7 @@ from redis_store.memory.repository import Repository, operation
 from redis_store.models import Message, MessagePatch, now
 from redis_store.pages import check_date, epoch_us
 from redis_store.transaction import Body, Found, Transaction, attempts
+from redis_store.values import is_object
 
 _NAME = "update_messages"
 
@@ -152,16 +153,15 @@ def _applied(patch: MessagePatch, key: str, stored: bytes) -> bytes:
     return codecs.patch(_NAME, key, stored, changes)
 
 
-def _merged(content: Any, before: Raw | None) -> Any:
+def _merged(content: object, before: Raw | None) -> object:
     """Lay new content over old: key by key, ``metadata`` one level deeper."""
     old = codecs.fields_of(before)
-    new = cast("dict[str, Any] | None", content if isinstance(content, dict) else None)
-    if old is None or new is None:
+    if old is None or not is_object(content):
         return content
-    merged: dict[str, Any] = {**old, **new}
-    metadata, old_metadata = new.get("metadata"), codecs.fields_of(old.get("metadata"))
-    if isinstance(metadata, dict) and old_metadata is not None:
-        merged["metadata"] = {**old_metadata, **cast("dict[str, Any]", metadata)}
+    merged: dict[str, Any] = {**old, **content}
+    metadata, old_metadata = content.get("metadata"), codecs.fields_of(old.get("metadata"))
+    if old_metadata is not None and is_object(metadata):
+        merged["metadata"] = {**old_metadata, **metadata}
     return merged
 
 

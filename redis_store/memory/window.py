@@ -13,6 +13,7 @@ from redis_store.models import Message
 from redis_store.pages import Direction, epoch_us
 from redis_store.scripts import PAGE
 from redis_store.transaction import Transaction
+from redis_store.values import is_object
 
 # Messages read at once where each must be looked at.
 _CHUNK = 500
@@ -54,8 +55,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _metadata(message: Message) -> object:
-    content = message.content
-    return content.get("metadata") if isinstance(content, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    content: object = message.content
+    return content.get("metadata") if is_object(content) else None
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,116 @@
+import pytest
+
+from redis_store import ConfigurationError, InvalidArgumentError
+from redis_store.keys import SLOTS, Keys, check_id, check_ids, check_thread_id, escape_glob, slot_of
+
+PLAIN = Keys("p:")
+TAGGED = Keys("p:", hash_tags=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "plain", "tagged"),
+    [
+        ("thread", ("t",), "mastra_threads:id:t", "mastra_threads:id:{t}"),
+        ("bodies", ("t",), "mastra_messages:threadId:t:id:", "mastra_messages:threadId:{t}:id:"),
+        (
+            "message",
+            ("t", "m"),
+            "mastra_messages:threadId:t:id:m",
+            "mastra_messages:threadId:{t}:id:m",
+        ),
+        ("message_index", ("m",), "msg-idx:m", "msg-idx:m"),
+        ("order", ("t",), "thread:t:messages", "thread:{t}:messages"),
+        ("owners", ("t",), "redis_store:memory:owners:t", "redis_store:memory:owners:{t}"),
+        ("resource", ("u",), "mastra_resources:u", "mastra_resources:u"),
+        ("participants", ("u",), *("redis_store:memory:messages:resource:u",) * 2),
+        (
+            "threads_of",
+            ("u", "created_at"),
+            *("redis_store:memory:threads:created_at:resource:u",) * 2,
+        ),
+        (
+            "threads_shard",
+            (3, "updated_at"),
+            *("redis_store:memory:threads:updated_at:shard:3",) * 2,
+        ),
+    ],
+)
+def test_a_key_reads_literally(
+    method: str, args: tuple[object, ...], plain: str, tagged: str
+) -> None:
+    assert getattr(PLAIN, method)(*args) == f"p:{plain}"
+    assert getattr(TAGGED, method)(*args) == f"p:{tagged}"
+
+
+def test_a_tag_is_never_empty() -> None:
+    assert TAGGED.thread("}x") == "p:mastra_threads:id:{%}x}"
+    assert TAGGED.thread("%}x") == "p:mastra_threads:id:{%%}x}"
+
+
+def test_a_thread_is_indexed_under_its_resource_and_in_one_shard() -> None:
+    assert PLAIN.thread_indexes("t", "u", "created_at") == [
+        "p:redis_store:memory:threads:created_at:resource:u",
+        "p:redis_store:memory:threads:created_at:shard:0",
+    ]
+    shards = {TAGGED.thread_indexes(f"t{i}", "u", "created_at")[1] for i in range(1000)}
+    assert shards == set(TAGGED.all_threads("created_at"))
+    assert len(shards) == 32
+
+
+def test_patterns_escape_the_prefix() -> None:
+    patterns = Keys("a*[b]?\\:").memory_patterns()
+    assert all(pattern.startswith(r"a\*\[b\]\?\\:") for pattern in patterns)
+
+
+def test_escaping_leaves_ordinary_text_alone() -> None:
+    assert escape_glob("user:{42} é") == "user:{42} é"
+
+
+@pytest.mark.parametrize(
+    ("key", "slot"),
+    [
+        # From the examples of the Redis Cluster specification.
+        ("123456789", 0x31C3 % SLOTS),
+        ("{user1000}.following", slot_of("{user1000}.followers")),
+        ("foo{{bar}}zap", slot_of("{bar")),
+        ("foo{bar}{zap}", slot_of("bar")),
+        ("foo{}{bar}", 8363),
+    ],
+)
+def test_slots_follow_the_cluster_specification(key: str, slot: int) -> None:
+    assert slot_of(key) == slot
+
+
+def test_a_prefix_must_not_move_the_tag() -> None:
+    assert Keys("{p}:").thread("t") == "{p}:mastra_threads:id:t"
+    with pytest.raises(ConfigurationError, match="key_prefix"):
+        Keys("{p}:", hash_tags=True)
+
+
+@pytest.mark.parametrize("value", ["", None, 1, b"x", "\ud800", "x" * 1025, "é" * 513])
+def test_an_unusable_id_is_refused(value: object) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"op: id ") as caught:
+        check_id("op", "id", value)
+    assert caught.value.code == "OP_INVALID_ID"
+
+
+@pytest.mark.parametrize("value", ["*", ":", "a:id", "x" * 1024, "é" * 512, " ", "\x00"])
+def test_any_other_id_is_accepted(value: str) -> None:
+    assert check_id("op", "id", value) == value
+
+
+@pytest.mark.parametrize("value", ["x:id", "x:id:y", ":id", ":id:"])
+def test_a_thread_id_that_could_end_early_is_refused(value: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="':id:'"):
+        check_thread_id("op", "thread_id", value)
+
+
+@pytest.mark.parametrize("value", ["id", "id:", "x:i", "x:idx", "x:", "::", "{x}"])
+def test_a_thread_id_with_colons_is_accepted(value: str) -> None:
+    assert check_thread_id("op", "thread_id", value) == value
+
+
+def test_a_list_of_ids_keeps_each_once() -> None:
+    assert check_ids("op", "ids", ("b", "a", "b")) == ["b", "a"]
+    with pytest.raises(InvalidArgumentError, match="list of ids"):
+        check_ids("op", "ids", "ab")
