@@ -16,7 +16,6 @@ from typing import IO, Final, Self
 from urllib.parse import quote
 
 import anyio
-from anyio.abc import Process
 
 from redis_store.errors import BackendUnavailableError, ConfigurationError
 from redis_store.watchdog import watched
@@ -32,7 +31,7 @@ _NO_SERVER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    watchdog: Process
+    watchdog: subprocess.Popen[bytes]
     socket: Path
     pid: int
 
@@ -84,7 +83,7 @@ class EmbeddedServer:
             BackendUnavailableError: The server does not start; the message ends with its log.
         """
         async with self._changing:
-            if self._running is not None and self._running.watchdog.returncode is None:
+            if self._running is not None and self._running.watchdog.poll() is None:
                 return
             await self._clean_up()
             async with AsyncExitStack() as cleanup:
@@ -196,13 +195,15 @@ async def _locked(lock: FileIO) -> bool:
     return False
 
 
-async def _until_ready(watchdog: Process, private: Path, log: IO[bytes], seconds: int) -> None:
+async def _until_ready(
+    watchdog: subprocess.Popen[bytes], private: Path, log: IO[bytes], seconds: int
+) -> None:
     with anyio.move_on_after(seconds):
-        while watchdog.returncode is None:
+        while watchdog.poll() is None:
             if await _answers(private / "socket"):
                 return
             await anyio.sleep(0.005)
-    why = f"no answer in {seconds} s" if watchdog.returncode is None else "it ended"
+    why = f"no answer in {seconds} s" if watchdog.poll() is None else "it ended"
     tail = os.pread(log.fileno(), 2_000, max(0, os.fstat(log.fileno()).st_size - 2_000))
     raise BackendUnavailableError(
         f"the embedded server did not start: {why}; its log:\n{tail.decode(errors='replace')}",

@@ -14,6 +14,7 @@ from redis_store.embedded import EmbeddedServer
 from redis_store.errors import BackendError, ConfigurationError, StoreClosedError
 from redis_store.keys import Keys
 from redis_store.memory import MemoryStore
+from redis_store.repository import operation
 from redis_store.scripts import BY_SHA
 from redis_store.topology import StandaloneClient
 
@@ -144,6 +145,7 @@ class RedisStore:
             )
         return self._client.raw
 
+    @operation
     async def init(self) -> None:
         """Connect, check the server and load the scripts. Safe to call twice, from any task.
 
@@ -152,11 +154,7 @@ class RedisStore:
         Raises:
             BackendError: The server cannot be reached, refuses the login, or is too old.
         """
-        async with self._lock:
-            self._check_open()
-            if not self._ready:
-                await self._prepare()
-                self._ready = True
+        await self._ensure_ready()
 
     async def close(self) -> None:
         """Close what the store opened: connections, and the embedded server. Idempotent."""
@@ -187,6 +185,7 @@ class RedisStore:
         """Close."""
         await self.close()
 
+    @operation
     async def ping(self) -> bool:
         """Ask the server for a sign of life: one round trip, ``True`` or an error."""
         return bool(await self._batch.command("PING") == b"PONG")
@@ -194,9 +193,16 @@ class RedisStore:
     async def client(self) -> StandaloneClient:
         """Return the connected client: see ``batch.Connected``."""
         if not self._ready or self._closed:
-            await self.init()
-        assert self._client is not None  # noqa: S101 - init() sets it
+            await self._ensure_ready()
+        assert self._client is not None  # noqa: S101 - set by now
         return self._client
+
+    async def _ensure_ready(self) -> None:
+        async with self._lock:
+            self._check_open()
+            if not self._ready:
+                await self._prepare()
+                self._ready = True
 
     def _check_open(self) -> None:
         if self._closed:
@@ -228,13 +234,13 @@ def check_server(info: bytes) -> None:
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_VERSION:
         raise BackendError(
             f"the server is Redis {version}; 6.2 or newer is needed",
-            code="INIT_SERVER_TOO_OLD",
+            code="SERVER_TOO_OLD",
             details={"version": version},
         )
     if mode != "standalone":
         raise BackendError(
             f"the server runs as a {mode} node, the connection string is for a standalone one",
-            code="INIT_WRONG_TOPOLOGY",
+            code="WRONG_TOPOLOGY",
             details={"mode": mode},
         )
 

@@ -153,6 +153,9 @@ _REASONS: dict[type[Exception], str] = {
 
 
 def _reason(exc: Exception) -> str:
+    if isinstance(exc, exceptions.ConnectionError) and isinstance(exc.__cause__, Exception):
+        # What the server said while connecting comes wrapped.
+        return _reason(exc.__cause__)
     if type(exc) in _REASONS:
         return _REASONS[type(exc)]
     if isinstance(exc, (exceptions.ConnectionError, OSError)):

@@ -35,18 +35,6 @@ def _drop_leashes() -> None:
 os.register_at_fork(after_in_child=_drop_leashes)
 
 
-class Watchdog:
-    """A running ``watchdog.sh``.
-
-    Attributes:
-        private: The directory of the watched process, removed when that has ended.
-    """
-
-    def __init__(
-        self, command: Callable[[Path], list[str]], *, lock: IO[Any] | int, log: IO[Any] | int
-    ) -> None: ...
-
-
 @asynccontextmanager
 async def watched(
     command: Callable[[Path], list[str]], *, lock: IO[Any] | int, log: IO[Any] | int
@@ -55,7 +43,7 @@ async def watched(
 
     Args:
         command: Builds the command, argument by argument, for its private directory, which is
-            removed at the end and short enough to hold a unix socket.
+            removed at the end and whose name is short enough for a unix socket.
         lock: A file that the command keeps open, and with it the ``flock`` on it.
         log: Where the command's output goes.
 
@@ -69,7 +57,61 @@ async def watched(
             yield watchdog, private
         finally:
             leash.close()
+            await _end(watchdog)
+
+
+@contextmanager
+def _private_directory() -> Generator[Path]:
+    root = tempfile.gettempdir()
+    if len(os.fsencode(root)) > _LONGEST_ROOT:
+        root = "/tmp"  # noqa: S108 - mkdtemp makes a directory that nobody else can enter
+    private = Path(tempfile.mkdtemp(prefix="redis-store-", dir=root))
+    try:
+        yield private
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+@contextmanager
+def _leash() -> Generator[tuple[FileIO, FileIO]]:
+    """Open a pipe: the watchdog's end, and the one that only this process may hold."""
+    reading, writing = os.pipe()
+    with FileIO(reading) as end, FileIO(writing, "w") as leash:
+        _leashes.add(leash)
+        yield end, leash
+
+
+def _spawn(
+    args: list[str], end: FileIO, lock: IO[Any] | int, log: IO[Any] | int
+) -> subprocess.Popen[bytes]:
+    # Not the event loop's subprocess: that is a Popen too, but cancelling it while it starts
+    # leaves a process behind, on uvloop even one that nobody waits for.
+    with end:
+        return subprocess.Popen(  # noqa: S603 - the script takes arguments, and reads none as code
+            ["/bin/sh", "-c", _SCRIPT, "watchdog", *args],
+            stdin=end,
+            stdout=lock,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+async def _end(watchdog: subprocess.Popen[bytes]) -> None:
+    try:
+        with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
             try:
                 await _ended(watchdog)
-            finally:
-                ...
+            finally:  # a task's own cancel() gets through the shield, once
+                await _ended(watchdog)
+    finally:
+        if watchdog.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):  # the latter: a zombie, on macOS
+                os.killpg(watchdog.pid, signal.SIGKILL)
+            watchdog.wait()
+
+
+async def _ended(watchdog: subprocess.Popen[bytes]) -> None:
+    while True:
+        if watchdog.poll() is not None:
+            return
+        await anyio.sleep(0.005)

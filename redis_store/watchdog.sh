@@ -15,10 +15,9 @@ shift
 exec 4<&0 5>&2 2>/dev/null
 "$@" </dev/null 3>&1 >&5 2>&5 4<&- 5>&- &
 server=$!
-trap 'kill "$server"' TERM INT HUP
 {
     read -r _
-    trap 'kill "$!"; wait; exit' TERM
+    trap 'kill -s KILL "$!"; wait; exit' TERM
     # More than once: a server that is just starting forgets the signal.
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         kill "$server"
@@ -28,6 +27,8 @@ trap 'kill "$server"' TERM INT HUP
     kill -s KILL "$server"
 } <&4 &
 leash=$!
+# After the forks: a child is deaf to a trapped signal until it has dropped the trap.
+trap 'kill "$server"' TERM INT HUP
 # A trapped signal interrupts wait, so ask whether the server is really gone.
 while kill -0 "$server"; do wait "$server"; done
 kill "$leash"

@@ -3,11 +3,11 @@
 from redis_store.memory.cloning import Cloning
 from redis_store.memory.listing import ThreadListings
 from redis_store.memory.reading import Reading
-from redis_store.memory.repository import operation
 from redis_store.memory.resources import Resources
 from redis_store.memory.saving import Saving
 from redis_store.memory.threads import Threads
 from redis_store.memory.updating import Updating
+from redis_store.repository import operation
 
 
 class MemoryStore(Threads, ThreadListings, Reading, Saving, Updating, Cloning, Resources):

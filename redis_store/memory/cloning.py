@@ -20,11 +20,11 @@ from redis_store.errors import ThreadExistsError, ThreadNotFoundError
 from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.memory import window as windows
 from redis_store.memory.index import list_thread
-from redis_store.memory.repository import Repository, operation
 from redis_store.memory.threads import check_title
 from redis_store.memory.window import Filter, Place, Window
 from redis_store.models import ClonedThread, CopiedThread, Message, Thread, new_id, now
 from redis_store.pages import DateRange, check_count, check_dict, range_us
+from redis_store.repository import Repository, operation
 from redis_store.transaction import Transaction
 
 _CHUNK = 500

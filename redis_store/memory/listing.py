@@ -8,9 +8,9 @@ from redis_store.batch import entries
 from redis_store.client import Command
 from redis_store.filters import check_metadata, matches
 from redis_store.keys import check_id
-from redis_store.memory.repository import Repository, operation
 from redis_store.models import Thread
 from redis_store.pages import Direction, Page, Paging, ThreadOrder, check_choice
+from redis_store.repository import Repository, operation
 from redis_store.transaction import Transaction
 
 # Records read at once where a metadata filter must look at every thread.

@@ -8,7 +8,6 @@ from redis_store.errors import InvalidArgumentError
 from redis_store.filters import check_scalars
 from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.memory import window as windows
-from redis_store.memory.repository import Repository, operation
 from redis_store.memory.window import Filter, Place, Row, Window
 from redis_store.models import Message
 from redis_store.pages import (
@@ -23,6 +22,7 @@ from redis_store.pages import (
     epoch_us,
     range_us,
 )
+from redis_store.repository import Repository, operation
 
 
 class Reading(Repository):

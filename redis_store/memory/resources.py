@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from redis_store import codecs
 from redis_store.errors import InvalidArgumentError
 from redis_store.keys import check_id
-from redis_store.memory.repository import Repository, operation
 from redis_store.models import Resource, now
 from redis_store.pages import check_date, check_dict
+from redis_store.repository import Repository, operation
 from redis_store.transaction import attempts
 
 _TICK = timedelta(microseconds=1)

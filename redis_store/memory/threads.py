@@ -12,9 +12,9 @@ from redis_store.batch import entries
 from redis_store.errors import CorruptRecordError, InvalidArgumentError, ThreadNotFoundError
 from redis_store.keys import check_id, check_thread_id
 from redis_store.memory.index import list_thread, unlist_thread
-from redis_store.memory.repository import Repository, operation
 from redis_store.models import Thread, now
 from redis_store.pages import check_date, check_dict
+from redis_store.repository import Repository, operation
 from redis_store.transaction import Transaction, attempts
 
 _TICK = timedelta(microseconds=1)
@@ -142,7 +142,7 @@ class Threads(Repository):
         rounds = attempts(self._batch, name)
         while True:
             tx = next(rounds)
-            stored, owners, newest_us = await self._outline(thread_id)
+            stored, owners, newest = await self._outline(thread_id, first=-1)
             if stored is None:
                 raise ThreadNotFoundError(thread_id, operation=name)
             before = codecs.decode_thread(key, stored)
@@ -156,7 +156,7 @@ class Threads(Repository):
             list_thread(tx, self._keys, thread, before)
             tx.own(thread_id, resource_id)
             self._leave_participants(tx, thread_id, owners)
-            if newest_us is not None:
+            for newest_us, _ in newest:
                 tx.call("ZADD", self._keys.participants(resource_id), int(newest_us), thread_id)
             if not await tx.commit():
                 return thread
@@ -170,8 +170,8 @@ class Threads(Repository):
         check_thread_id("delete_thread", "thread_id", thread_id)
         key, order = self._keys.thread(thread_id), self._keys.order(thread_id)
         for tx in attempts(self._batch, "delete_thread"):
-            stored, owners, _ = await self._outline(thread_id)
-            ids = [id_.decode() for id_ in await self._batch.command("ZRANGE", order, 0, -1)]
+            stored, owners, placed = await self._outline(thread_id, first=0)
+            ids = [id_ for _, id_ in placed]
             indexes = [self._keys.message_index(id_) for id_ in ids]
             found = await self._batch.get(indexes)
             # Every write to the thread's messages changes its record, so this guards them too.
@@ -219,17 +219,21 @@ class Threads(Repository):
                 return updated
             found |= refused
 
-    async def _outline(self, thread_id: str) -> tuple[bytes | None, list[str], float | None]:
-        """Read a thread's record, the resources its messages carry, and the last one's score."""
-        stored, owners, last = await self._batch.send(
+    async def _outline(
+        self, thread_id: str, *, first: int
+    ) -> tuple[bytes | None, list[str], list[tuple[float, str]]]:
+        """Read a thread's record, the resources its messages carry, and its order from a rank on.
+
+        One round trip.
+        """
+        stored, owners, placed = await self._batch.send(
             [
                 ("GET", self._keys.thread(thread_id)),
                 ("HKEYS", self._keys.owners(thread_id)),
-                ("ZRANGE", self._keys.order(thread_id), -1, -1, "WITHSCORES"),
+                ("ZRANGE", self._keys.order(thread_id), first, -1, "WITHSCORES"),
             ]
         )
-        newest = [score for score, _ in entries(last)]
-        return stored, [owner.decode() for owner in owners], newest[0] if newest else None
+        return stored, [owner.decode() for owner in owners], entries(placed)
 
     def _leave_participants(self, tx: Transaction, thread_id: str, owners: list[str]) -> None:
         for owner in owners:

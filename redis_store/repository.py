@@ -1,4 +1,4 @@
-"""What every part of the memory domain shares: the batch, and the frame around a public call."""
+"""What the domains share: the batch, and the frame around a public call."""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -9,7 +9,7 @@ from redis_store.errors import BackendError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-S = TypeVar("S", bound="Repository")
+S = TypeVar("S")
 
 
 class Repository:
