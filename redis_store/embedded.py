@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -12,6 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from io import FileIO
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 from typing import IO, Final, Self
 from urllib.parse import quote
 
@@ -31,7 +31,7 @@ _NO_SERVER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    watchdog: subprocess.Popen[bytes]
+    watchdog: Popen[bytes]
     socket: Path
     pid: int
 
@@ -165,7 +165,7 @@ def _executable(binary: str, private: Path) -> str:
 async def _claimed(path: Path | None) -> AsyncGenerator[FileIO | int]:
     """Lock a persistent directory, for as long as a process has the lock's file open."""
     if path is None:
-        yield subprocess.DEVNULL
+        yield DEVNULL
         return
     with _lock_file(path) as lock:
         if not await _locked(lock):
@@ -195,9 +195,7 @@ async def _locked(lock: FileIO) -> bool:
     return False
 
 
-async def _until_ready(
-    watchdog: subprocess.Popen[bytes], private: Path, log: IO[bytes], seconds: int
-) -> None:
+async def _until_ready(watchdog: Popen[bytes], private: Path, log: IO[bytes], seconds: int) -> None:
     with anyio.move_on_after(seconds):
         while watchdog.poll() is None:
             if await _answers(private / "socket"):

@@ -16,7 +16,8 @@ ThreadOrder = Literal["created_at", "updated_at"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MAX_US = 2**53
+# Not 2**53: from there on, ties pushed up would share a score.
+_MAX_US = 2**53 - 2**40
 
 
 class Page(msgspec.Struct, Generic[T], kw_only=True):

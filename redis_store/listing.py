@@ -1,0 +1,142 @@
+"""Pages of records, from the sorted sets that index them.
+
+An index is a hint: an entry whose record is gone, or no longer belongs, is removed by the reader,
+who then reads again; so no page is short and no total counts it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from redis_store.batch import Batch, entries
+from redis_store.client import Command
+from redis_store.pages import Page, Paging
+from redis_store.transaction import Transaction
+
+R = TypeVar("R")
+
+# Records read at once where a filter must look at each.
+_CHUNK = 500
+
+
+class Index(NamedTuple, Generic[R]):
+    """The sorted sets (shards) that list some records, and which records those are."""
+
+    shards: Sequence[str]
+    lists: Callable[[R], bool]
+
+
+class Query(NamedTuple, Generic[R]):
+    """What is asked for: records that every index lists, with scores in inclusive bounds."""
+
+    indexes: Sequence[Index[R]]
+    descending: bool
+    from_us: int | None = None
+    to_us: int | None = None
+    accepts: Callable[[R], bool] | None = None
+
+
+class Listing(Generic[R]):
+    """Reads pages of one kind of record.
+
+    Args:
+        batch: The way to the server.
+        key_of: The record's key, from an index's member.
+        decode: Reads the record stored at a key.
+    """
+
+    def __init__(
+        self, batch: Batch, key_of: Callable[[str], str], decode: Callable[[str, bytes], R]
+    ) -> None:
+        self._batch = batch
+        self._key_of = key_of
+        self._decode = decode
+
+    async def page(self, paging: Paging, query: Query[R]) -> Page[R]:
+        """Read a page. Two round trips.
+
+        One index without bounds costs O(log n + page); with bounds, or several indexes, the
+        members of each cross the wire, but only the page's records. A query that ``accepts``
+        reads every record that the indexes list, 500 at a time.
+        """
+        window = paging if query.accepts is None else Paging(0, None)
+        while True:
+            members, total = await self._members(window, query)
+            records = await self._records(members, query.indexes)
+            if records is None:
+                continue
+            if query.accepts is None:
+                return paging.of_items(records, total)
+            return paging.cut([record for record in records if query.accepts(record)])
+
+    async def _members(self, window: Paging, query: Query[R]) -> tuple[list[str], int]:
+        """Read the members of the window, and how many there are in all."""
+        if len(query.indexes) == 1 and query.from_us is None and query.to_us is None:
+            return await self._of_one(window, query.indexes[0].shards, query.descending)
+        return await self._of_all(window, query)
+
+    async def _of_one(
+        self,
+        window: Paging,
+        shards: Sequence[str],
+        descending: bool,  # noqa: FBT001 - as Query has it
+    ) -> tuple[list[str], int]:
+        merged = len(shards) > 1
+        start = 0 if merged else window.offset
+        stop = -1 if window.end is None else window.end - 1
+        verb = "ZREVRANGE" if descending else "ZRANGE"
+        commands: list[Command] = [("ZCARD", shard) for shard in shards]
+        if window.end != start:
+            commands += [(verb, shard, start, stop, "WITHSCORES") for shard in shards]
+        replies = await self._batch.send(commands)
+        found = [entry for reply in replies[len(shards) :] for entry in entries(reply)]
+        if merged:
+            found = sorted(found, reverse=descending)[window.offset : window.end]
+        return [member for _, member in found], sum(replies[: len(shards)])
+
+    async def _of_all(self, window: Paging, query: Query[R]) -> tuple[list[str], int]:
+        low = "-inf" if query.from_us is None else query.from_us
+        high = "+inf" if query.to_us is None else query.to_us
+        commands: list[Command] = [
+            ("ZRANGEBYSCORE", shard, low, high, "WITHSCORES")
+            for index in query.indexes
+            for shard in index.shards
+        ]
+        replies = iter(await self._batch.send(commands))
+        found: list[set[tuple[float, str]]] = [
+            {entry for _ in index.shards for entry in entries(next(replies))}
+            for index in query.indexes
+        ]
+        common = sorted(found[0].intersection(*found[1:]), reverse=query.descending)
+        members = [member for _, member in common]
+        return members[window.offset : window.end], len(members)
+
+    async def _records(self, members: list[str], indexes: Sequence[Index[R]]) -> list[R] | None:
+        """Read records; ``None`` after entries that led nowhere were removed."""
+        found: dict[str, bytes | None] = {}
+        for first in range(0, len(members), _CHUNK):
+            chunk = members[first : first + _CHUNK]
+            found |= await self._batch.get([self._key_of(member) for member in chunk])
+        records: list[R] = []
+        stale: list[tuple[str, str]] = []
+        for member in members:
+            key = self._key_of(member)
+            stored = found[key]
+            record = None if stored is None else self._decode(key, stored)
+            wrong = [i for i in indexes if record is None or not i.lists(record)]
+            stale += [(shard, member) for index in wrong for shard in index.shards]
+            if record is not None and not wrong:
+                records.append(record)
+        if not stale:
+            return records
+        await self._remove(stale, found)
+        return None
+
+    async def _remove(
+        self, stale: Sequence[tuple[str, str]], found: dict[str, bytes | None]
+    ) -> None:
+        """Remove index entries, unless their record changed since it was read."""
+        tx = Transaction(self._batch)
+        tx.same({self._key_of(member): found[self._key_of(member)] for _, member in stale})
+        for shard, member in stale:
+            tx.call("ZREM", shard, member)
+        await tx.commit()
