@@ -1,5 +1,6 @@
 """What AI agents remember, stored in Redis: the Python counterpart of Mastra's RedisStore."""
 
+from redis_store.cache import CacheStore
 from redis_store.errors import (
     BackendError,
     BackendTimeoutError,
@@ -23,10 +24,14 @@ from redis_store.models import (
     Message,
     MessagePatch,
     Resource,
+    Score,
     Thread,
+    WorkflowRun,
 )
 from redis_store.pages import DateRange, Include, Page
+from redis_store.scores import ScoreStore
 from redis_store.store import RedisStore
+from redis_store.workflows import WorkflowStore
 
 __version__ = "0.1.0"
 
@@ -34,6 +39,7 @@ __all__ = [
     "BackendError",
     "BackendTimeoutError",
     "BackendUnavailableError",
+    "CacheStore",
     "ClonedThread",
     "ConcurrentUpdateError",
     "ConfigurationError",
@@ -52,8 +58,12 @@ __all__ = [
     "RedisStoreError",
     "ReplicationError",
     "Resource",
+    "Score",
+    "ScoreStore",
     "StoreClosedError",
     "Thread",
     "ThreadExistsError",
     "ThreadNotFoundError",
+    "WorkflowRun",
+    "WorkflowStore",
 ]

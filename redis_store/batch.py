@@ -8,6 +8,7 @@ from redis_store.client import Argument, Client, Command, Reply
 from redis_store.errors import BackendError
 from redis_store.keys import Keys
 from redis_store.scripts import BY_SHA, Script
+from redis_store.turns import Turns
 
 
 class Connected(Protocol):
@@ -29,6 +30,7 @@ class Batch:
     def __init__(self, store: Connected, keys: Keys) -> None:
         self._store = store
         self.keys = keys
+        self.turns = Turns()
 
     async def send(self, commands: Sequence[Command]) -> list[Reply]:
         """Send commands as one write and return their replies: one round trip.

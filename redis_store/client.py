@@ -24,5 +24,5 @@ class Client(Protocol):
         ...
 
     def scan(self, pattern: str, kind: str) -> AsyncIterator[list[bytes]]:
-        """Iterate over the keys of one type that match a glob pattern, on every node."""
+        """Iterate over the keys that match a glob pattern, on every node; of one type or any ("")."""
         ...

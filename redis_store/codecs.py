@@ -13,16 +13,26 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
-from redis_store.models import Message, Resource, Thread, text_content
+from redis_store.models import (
+    RUN_NAMES,
+    Message,
+    Resource,
+    Score,
+    Thread,
+    WorkflowRun,
+    text_content,
+)
 from redis_store.values import is_finite, is_object
 
-R = TypeVar("R", Thread, Message, Resource)
+R = TypeVar("R", Thread, Message, Resource, WorkflowRun, Score)
 Fields = dict[str, Raw]
 
 _encoder = msgspec.json.Encoder()
 _fields = msgspec.json.Decoder(Fields)
 _thread = msgspec.json.Decoder(Thread)
 _message = msgspec.json.Decoder(Message)
+_run = msgspec.json.Decoder(WorkflowRun)
+_score = msgspec.json.Decoder(Score)
 
 
 class _ThreadRecord(msgspec.Struct, kw_only=True, rename="camel"):
@@ -43,6 +53,18 @@ class _ResourceRecord(msgspec.Struct, kw_only=True, rename="camel"):
     working_memory: str | UnsetType
     metadata: str
     created_at: datetime
+    updated_at: datetime
+
+
+class _RunRecord(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
+    """A workflow run as stored; what is large comes last but one, so that changes lie together."""
+
+    namespace: str
+    workflow_name: str
+    run_id: str
+    resource_id: str | UnsetType
+    created_at: datetime
+    snapshot: dict[str, Any]
     updated_at: datetime
 
 
@@ -102,6 +124,42 @@ def decode_resource(key: str, stored: bytes) -> Resource:
     return _decode(key, stored, _strict_resource, _lenient_resource)
 
 
+def encode_run(operation: str, namespace: str, run: WorkflowRun) -> bytes:
+    """Encode a workflow run's record."""
+    record = _RunRecord(
+        namespace=namespace,
+        workflow_name=run.workflow_name,
+        run_id=run.run_id,
+        resource_id=UNSET if run.resource_id is None else run.resource_id,
+        created_at=run.created_at,
+        snapshot=run.snapshot,
+        updated_at=run.updated_at,
+    )
+    return encode(operation, "snapshot", record)
+
+
+def decode_run(key: str, stored: bytes) -> WorkflowRun:
+    """Decode a workflow run's record, or raise CorruptRecordError."""
+    return _decode(key, stored, _run.decode, _lenient_run)
+
+
+def decode_score(key: str, stored: bytes) -> Score:
+    """Decode a score's record, or raise CorruptRecordError."""
+    return _decode(key, stored, _score.decode, _lenient_score)
+
+
+def decode_value(stored: bytes) -> Any:
+    """Decode any JSON value; what is no JSON is text."""
+    try:
+        return json.loads(stored, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return stored.decode(errors="replace")
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(constant)
+
+
 def decode_fields(key: str, stored: bytes) -> Fields:
     """Split a record into its raw fields, so that unknown ones survive an update."""
     try:
@@ -116,6 +174,16 @@ def fields_of(value: Raw | None) -> Fields | None:
         return None if value is None else _fields.decode(value)
     except (msgspec.MsgspecError, ValueError):
         return None
+
+
+def split(operation: str, argument: str, value: dict[str, Any]) -> Fields:
+    """Encode an object's fields one by one."""
+    return {name: Raw(encode(operation, argument, item)) for name, item in value.items()}
+
+
+def join(fields: Fields) -> Raw:
+    """Put raw fields together again; what was not replaced is there byte for byte."""
+    return Raw(_encoder.encode(fields))
 
 
 def patch(operation: str, key: str, stored: bytes, changes: Mapping[str, object]) -> bytes:
@@ -185,6 +253,15 @@ def _lenient_resource(fields: dict[str, Any]) -> Resource:
     if memory is not None and not isinstance(memory, str):
         fields["workingMemory"] = json.dumps(memory, ensure_ascii=False)
     return msgspec.convert(fields, Resource)
+
+
+def _lenient_run(fields: dict[str, Any]) -> WorkflowRun:
+    fields["snapshot"] = _object(fields.get("snapshot"))
+    return msgspec.convert(fields, WorkflowRun)
+
+
+def _lenient_score(fields: dict[str, Any]) -> Score:
+    return msgspec.convert({k: v for k, v in fields.items() if v is not None}, Score)
 
 
 def _object(value: object) -> dict[str, Any]:

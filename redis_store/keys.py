@@ -19,6 +19,9 @@ SLOTS = 16384
 # A global listing's index is split over this many keys on a cluster, so that none is hot.
 TAGGED_SHARDS = 32
 
+# Attributes that very many records can share.
+_SHARED = frozenset({"all", "workflow", "status", "scorer"})
+
 _GLOB = re.compile(r"([*?\[\]\\^-])")
 
 
@@ -50,11 +53,33 @@ def check_ids(operation: str, argument: str, value: object) -> list[str]:
 
 def check_thread_id(operation: str, argument: str, value: object) -> str:
     """Return a thread id for which the map to keys is injective, or raise InvalidArgumentError."""
-    thread_id = check_id(operation, argument, value)
-    if ":id:" in f"{thread_id}:id":
-        why = "must neither contain ':id:' nor end in ':id'"
+    return _check_before(":id:", operation, argument, value)
+
+
+def check_run(operation: str, namespace: object, workflow_name: object, run_id: object) -> None:
+    """Raise InvalidArgumentError unless the map from these three to keys is injective."""
+    _check_before(":workflow_name:", operation, "namespace", namespace)
+    check_workflow_name(operation, workflow_name)
+    check_run_id(operation, run_id)
+
+
+def check_workflow_name(operation: str, value: object) -> str:
+    """Return a workflow name that can be part of a key, or raise InvalidArgumentError."""
+    return _check_before(":run_id:", operation, "workflow_name", value)
+
+
+def check_run_id(operation: str, value: object) -> str:
+    """Return a run id that no key with a resource suffix can be taken for."""
+    return _check_before(":resourceId:", operation, "run_id", value)
+
+
+def _check_before(separator: str, operation: str, argument: str, value: object) -> str:
+    """Return an id that the separator behind it in a key ends at its first occurrence."""
+    id_ = check_id(operation, argument, value)
+    if separator in f"{id_}{separator[:-1]}":
+        why = f"must neither contain {separator!r} nor end in {separator[:-1]!r}"
         raise InvalidArgumentError.of(operation, argument, why, value)
-    return thread_id
+    return id_
 
 
 def escape_glob(text: str) -> str:
@@ -145,6 +170,67 @@ class Keys:
         shard = crc_hqx(thread_id.encode(), 0) % self.shards
         return [self.threads_of(resource_id, order_by), self.threads_shard(shard, order_by)]
 
+    def run(self, namespace: str, workflow_name: str, run_id: str) -> str:
+        """The workflow run's record."""
+        return (
+            f"{self.prefix}mastra_workflow_snapshot:namespace:{namespace}"
+            f":workflow_name:{workflow_name}:run_id:{run_id}"
+        )
+
+    def run_suffix(self, resource_id: str) -> str:
+        """What ``@mastra/redis`` adds to the key of a run that has a resource."""
+        return f":resourceId:{resource_id}"
+
+    def member(self, key: str) -> str:
+        """How an index names a record whose key has no other name."""
+        return key.removeprefix(self.prefix)
+
+    def of_member(self, member: str) -> str:
+        """The record that an index names so."""
+        return self.prefix + member
+
+    def runs_by(self, attribute: str, value: str, run_key: str | None = None) -> list[str]:
+        """The sorted sets of runs with an attribute, scored by ``created_at`` in µs.
+
+        Args:
+            attribute: ``all``, ``workflow``, ``status``, ``resource`` or ``run``.
+            value: What the attribute is.
+            run_key: If given, only the shard that lists this run.
+        """
+        return self._shards("workflows", attribute, value, run_key)
+
+    def scores_by(self, attribute: str, value: str, score_id: str | None = None) -> list[str]:
+        """The sorted sets of scores with an attribute, scored by ``created_at`` in µs.
+
+        Args:
+            attribute: ``scorer``, ``run``, ``entity`` or ``span``.
+            value: What the attribute is.
+            score_id: If given, only the shard that lists this score.
+        """
+        return self._shards("scores", attribute, value, score_id)
+
+    def score(self, score_id: str) -> str:
+        """The score's record."""
+        return f"{self.prefix}mastra_scorers:id:{score_id}"
+
+    def under(self, prefix: str, key: str) -> str:
+        """A key that has a prefix of its own behind the store's."""
+        return f"{self.prefix}{prefix}{key}"
+
+    def everything_under(self, prefix: str) -> dict[str, str]:
+        """The glob pattern of every key with such a prefix, whatever its type."""
+        return {f"{escape_glob(self.prefix + prefix)}*": ""}
+
+    def workflow_patterns(self) -> dict[str, str]:
+        """Glob patterns that together match every key of the workflows domain, by value type."""
+        return self._patterns(
+            {"mastra_workflow_snapshot:*": "string", "redis_store:workflows:*": "zset"}
+        )
+
+    def score_patterns(self) -> dict[str, str]:
+        """Glob patterns that together match every key of the scores domain, by value type."""
+        return self._patterns({"mastra_scorers:*": "string", "redis_store:scores:*": "zset"})
+
     def memory_patterns(self) -> dict[str, str]:
         """Glob patterns that together match every key of the memory domain, by value type."""
         tag = "{*}" if self.hash_tags else "*"
@@ -158,8 +244,18 @@ class Keys:
             "redis_store:memory:messages:*": "zset",
             "redis_store:memory:threads:*": "zset",
         }
+        return self._patterns(patterns)
+
+    def _patterns(self, patterns: dict[str, str]) -> dict[str, str]:
         prefix = escape_glob(self.prefix)
         return {prefix + pattern: kind for pattern, kind in patterns.items()}
+
+    def _shards(self, domain: str, attribute: str, value: str, listed: str | None) -> list[str]:
+        """The shards of an index; of one that grows with one owner only, there is one."""
+        shards = self.shards if attribute in _SHARED else 1
+        chosen = range(shards) if listed is None else [crc_hqx(listed.encode(), 0) % shards]
+        start = f"{self.prefix}redis_store:{domain}:{attribute}"
+        return [f"{start}:{shard}:{value}" for shard in chosen]
 
     def _tag(self, thread_id: str) -> str:
         """Brace what decides the slot.

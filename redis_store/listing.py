@@ -16,6 +16,8 @@ R = TypeVar("R")
 
 # Records read at once where a filter must look at each.
 _CHUNK = 500
+# A rank that no sorted set reaches; servers refuse what exceeds 64 bits.
+_MAX_RANK = 2**62
 
 
 class Index(NamedTuple, Generic[R]):
@@ -81,8 +83,8 @@ class Listing(Generic[R]):
         descending: bool,  # noqa: FBT001 - as Query has it
     ) -> tuple[list[str], int]:
         merged = len(shards) > 1
-        start = 0 if merged else window.offset
-        stop = -1 if window.end is None else window.end - 1
+        start = 0 if merged else min(window.offset, _MAX_RANK)
+        stop = -1 if window.end is None else min(window.end, _MAX_RANK) - 1
         verb = "ZREVRANGE" if descending else "ZRANGE"
         commands: list[Command] = [("ZCARD", shard) for shard in shards]
         if window.end != start:

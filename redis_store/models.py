@@ -125,6 +125,68 @@ class Resource(msgspec.Struct, kw_only=True, rename="camel"):
     updated_at: datetime = msgspec.field(default_factory=now)
 
 
+# Mastra's runs mix both cases.
+RUN_NAMES = {"resource_id": "resourceId", "created_at": "createdAt", "updated_at": "updatedAt"}
+
+
+class WorkflowRun(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
+    """A workflow run: its latest snapshot, and whose it is."""
+
+    workflow_name: str
+    run_id: str
+    snapshot: dict[str, Any]
+    resource_id: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def status(self) -> str | None:
+        """The snapshot's status, such as ``"running"``; ``None`` when it has none."""
+        status: object = self.snapshot.get("status")
+        return status if isinstance(status, str) else None
+
+
+class Score(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """A score that a scorer gave to an entity's run."""
+
+    scorer_id: str
+    entity_id: str
+    run_id: str
+    score: float
+    scorer: dict[str, Any]
+    entity: dict[str, Any]
+    source: str
+    output: Any
+    id: str = msgspec.field(default_factory=new_id)
+    entity_type: str | None = None
+    input: Any = None
+    reason: str | None = None
+    metadata: Any = None
+    request_context: Any = None
+    additional_context: Any = None
+    preprocess_step_result: Any = None
+    extract_step_result: Any = None
+    analyze_step_result: Any = None
+    preprocess_prompt: str | None = None
+    extract_prompt: str | None = None
+    analyze_prompt: str | None = None
+    generate_score_prompt: str | None = None
+    generate_reason_prompt: str | None = None
+    structured_output: Any = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    resource_id: str | None = None
+    thread_id: str | None = None
+    session_id: str | None = None
+    organization_id: str | None = None
+    project_id: str | None = None
+    batch_id: str | None = None
+    dataset_id: str | None = None
+    dataset_item_id: str | None = None
+    created_at: datetime = msgspec.field(default_factory=now)
+    updated_at: datetime = msgspec.field(default_factory=now)
+
+
 class ClonedThread(msgspec.Struct, kw_only=True):
     """A clone, its messages in order, and the map from source to new message ids."""
 

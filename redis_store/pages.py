@@ -108,11 +108,19 @@ class Paging(msgspec.Struct, frozen=True):
         )
 
 
+def check_int(operation: str, argument: str, value: object) -> int:
+    """Return an int, or raise InvalidArgumentError."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidArgumentError.of(operation, argument, "must be an int", value)
+    return value
+
+
 def check_count(operation: str, argument: str, value: object) -> int:
     """Return a non-negative int, or raise InvalidArgumentError."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidArgumentError.of(operation, argument, "must be an int of 0 or more", value)
-    return value
+    count = check_int(operation, argument, value)
+    if count < 0:
+        raise InvalidArgumentError.of(operation, argument, "must not be negative", value)
+    return count
 
 
 def check_choice(operation: str, argument: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -1,25 +1,31 @@
 """RedisStore: construction, connection, life cycle, and the way to the domains."""
 
 import re
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import anyio
 from msgspec.structs import replace
 
-from redis_store import addresses, topology
+from redis_store import addresses, cache, topology
 from redis_store.addresses import Address, Topology
 from redis_store.batch import Batch
+from redis_store.cache import CacheStore
 from redis_store.embedded import EmbeddedServer
 from redis_store.errors import BackendError, ConfigurationError, StoreClosedError
 from redis_store.keys import Keys
 from redis_store.memory import MemoryStore
 from redis_store.repository import operation
+from redis_store.scores import ScoreStore
 from redis_store.scripts import BY_SHA
 from redis_store.topology import StandaloneClient
+from redis_store.workflows import WorkflowStore
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+Domain = MemoryStore | WorkflowStore | ScoreStore | CacheStore
 
 MIN_VERSION = (6, 2)
 
@@ -47,6 +53,8 @@ class RedisStore:
         indexes: ``"managed"``: only stores of this library write to the keys.
         retention: Must be ``None`` in this version.
         min_replicas: Must be 0 in this version.
+        cache_prefix: What the keys of ``store.cache`` start with.
+        cache_ttl: How long they live by default; ``None`` is for ever.
         **client_options: Keyword options of ``redis.asyncio.Redis``, such as ``socket_timeout``
             (seconds) or ``ssl_ca_certs``.
 
@@ -71,10 +79,13 @@ class RedisStore:
         indexes: Literal["managed", "scan"] = "managed",
         retention: object = None,
         min_replicas: int = 0,
+        cache_prefix: str = cache.PREFIX,
+        cache_ttl: timedelta | None = cache.TTL,
         **client_options: Any,
     ) -> None:
         _check_one_source(connection_string=connection_string, host=host, client=client)
         _check_text("id", id)
+        _check_text("cache_prefix", cache_prefix)
         _check_not_yet(indexes=indexes != "managed", retention=retention, min_replicas=min_replicas)
         self.id = id
         self._keys = Keys(key_prefix, hash_tags=bool(hash_tags))
@@ -100,8 +111,11 @@ class RedisStore:
         self._ready = False
         self._closed = False
         self._lock = anyio.Lock()
-        self._batch = Batch(self, self._keys)
-        self._memory = MemoryStore(self._batch)
+        self._batch = batch = Batch(self, self._keys)
+        self._memory = MemoryStore(batch)
+        self._workflows = WorkflowStore(batch)
+        self._scores = ScoreStore(batch)
+        self._cache = CacheStore(batch, cache_prefix, cache_ttl)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -123,13 +137,40 @@ class RedisStore:
         """Threads, messages and resources."""
         return self._memory
 
+    @property
+    def workflows(self) -> WorkflowStore:
+        """Workflow snapshots."""
+        return self._workflows
+
+    @property
+    def scores(self) -> ScoreStore:
+        """Evaluation scores."""
+        return self._scores
+
+    @property
+    def cache(self) -> CacheStore:
+        """The server cache."""
+        return self._cache
+
     @overload
     async def get_store(self, name: Literal["memory"]) -> MemoryStore: ...
     @overload
-    async def get_store(self, name: str) -> MemoryStore | None: ...
-    async def get_store(self, name: str) -> MemoryStore | None:
+    async def get_store(self, name: Literal["workflows"]) -> WorkflowStore: ...
+    @overload
+    async def get_store(self, name: Literal["scores"]) -> ScoreStore: ...
+    @overload
+    async def get_store(self, name: Literal["cache"]) -> CacheStore: ...
+    @overload
+    async def get_store(self, name: str) -> Domain | None: ...
+    async def get_store(self, name: str) -> Domain | None:
         """Return the domain of that name, or ``None``."""
-        return {"memory": self._memory}.get(name)
+        domains: dict[str, Domain] = {
+            "memory": self._memory,
+            "workflows": self._workflows,
+            "scores": self._scores,
+            "cache": self._cache,
+        }
+        return domains.get(name)
 
     def get_client(self) -> "Redis":
         """Return the underlying ``redis.asyncio`` client.

@@ -100,7 +100,8 @@ class StandaloneClient:
         """Iterate over matching keys: see ``Client.scan``."""
         cursor: bytes | int = 0
         while True:
-            command = ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT, "TYPE", kind)
+            of_kind = ("TYPE", kind) if kind else ()
+            command = ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT, *of_kind)
             reply = (await self.send([command]))[0]
             if isinstance(reply, BackendError):
                 raise reply

@@ -8,6 +8,7 @@ crash leaves in between is a hint without a record, which readers skip.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha1
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,11 +16,15 @@ from anyio import CancelScope
 
 from redis_store.batch import Batch
 from redis_store.client import Argument, Command
+from redis_store.edits import changes
 from redis_store.errors import ConcurrentUpdateError
 from redis_store.scripts import COMMIT
 
 # Every round of contending writers has a winner, so this many can race on one record.
 ATTEMPTS = 1000
+
+# Bytes from which a value is compared by digest and changed by splicing.
+_LONG = 512
 
 Found = dict[str, bytes | None]
 
@@ -93,13 +98,18 @@ class Transaction:
         self.dropped = 0
 
     def same(self, found: Mapping[str, bytes | None]) -> None:
-        """Refuse unless every key still holds what was found (``None``: nothing)."""
-        groups: defaultdict[int, list[str]] = defaultdict(list)
-        for key in found:
-            groups[self.keys.slot(key)].append(key)
-        for keys in groups.values():
+        """Refuse unless every key still holds what was found (``None``: nothing).
+
+        Of a long value only the digest crosses the wire.
+        """
+        groups: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        for key, value in found.items():
+            step = "hashed" if len(value or b"") > _LONG else "same"
+            groups[self.keys.slot(key), step].append(key)
+        for (_, step), keys in groups.items():
             values = [found[key] or b"" for key in keys]
-            self._part(keys[0]).checks.append(Step("same", keys, [len(keys), *values]))
+            args = [_digest(value) for value in values] if step == "hashed" else values
+            self._part(keys[0]).checks.append(Step(step, keys, [len(keys), *args]))
 
     def located(self, thread_of: Mapping[str, str]) -> None:
         """Refuse unless each message is still in its thread.
@@ -183,6 +193,21 @@ class Transaction:
     def set(self, key: str, value: bytes | str) -> None:
         """Store a string."""
         self._part(key).values[key] = value
+
+    def replace(self, key: str, before: bytes, after: bytes) -> None:
+        """Store a string in place of what was found; refuse if that is not there any more.
+
+        Of a long value only what changed crosses the wire.
+        """
+        self.same({key: before})
+        if len(after) <= _LONG:
+            self.set(key, after)
+            return
+        edits = changes(before, after)
+        args: list[Argument] = [len(edits)]
+        for edit in edits:
+            args += edit
+        self._part(key).writes.append(Step("splice", [key], args))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys."""
@@ -278,6 +303,11 @@ class Transaction:
             for take, result in zip(part.results, reply[1:], strict=True):
                 take(int(result))
         return {}
+
+
+def _digest(value: bytes) -> str:
+    """Return the digest that ``redis.sha1hex`` computes; it guards against races, not attacks."""
+    return sha1(value, usedforsecurity=False).hexdigest()
 
 
 def _refused(reply: list[Any]) -> Found:

@@ -20,12 +20,12 @@ server=$!
     trap 'kill -s KILL "$!"; wait; exit' TERM
     # More than once: a server that is just starting forgets the signal.
     for _ in 1 2 3 4 5 6 7 8 9 10; do
-        kill "$server"
+        kill "$server" || exit
         sleep 1 &
         wait "$!"
     done
     kill -s KILL "$server"
-} <&4 &
+} <&4 >/dev/null &
 leash=$!
 # After the forks: a child is deaf to a trapped signal until it has dropped the trap.
 trap 'kill "$server"' TERM INT HUP

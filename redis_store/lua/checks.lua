@@ -25,6 +25,11 @@ function checks.same()
   check_strings(number(), function(value) return (value or '') == arg() end)
 end
 
+-- KEYS: n strings. ARGV: n, the SHA-1 in hex of what each must hold.
+function checks.hashed()
+  check_strings(number(), function(value) return redis.sha1hex(value or '') == arg() end)
+end
+
 -- KEYS: n message indexes. ARGV: n, the only thread that they may name.
 function checks.free()
   local n, thread = number(), arg()

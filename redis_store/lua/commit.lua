@@ -7,6 +7,19 @@
 -- KEYS: n strings. ARGV: n, n values.
 function writes.set() for _ = 1, number() do redis.call('SET', key(), arg()) end end
 
+-- KEYS: a string. ARGV: n, n times (bytes to keep, bytes to leave out, text in their place).
+function writes.splice()
+  local name, n, parts, at = key(), number(), {}, 1
+  local value = redis.call('GET', name)
+  for _ = 1, n do
+    local keep = number()
+    parts[#parts + 1] = string.sub(value, at, at + keep - 1)
+    at = at + keep + number()
+    parts[#parts + 1] = arg()
+  end
+  redis.call('SET', name, table.concat(parts) .. string.sub(value, at))
+end
+
 -- KEYS: n keys. ARGV: n.
 function writes.del() for _ = 1, number() do redis.call('UNLINK', key()) end end
 

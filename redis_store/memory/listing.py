@@ -47,7 +47,7 @@ class ThreadListings(Repository):
         """
         return await self._list_threads(
             "list_threads",
-            resource_id=resource_id or None,
+            resource_id=None if resource_id == "" else resource_id,
             metadata=metadata,
             page=page,
             per_page=per_page,

@@ -70,14 +70,15 @@ class _Plan:
     def __init__(self, messages: Sequence[Message]) -> None:
         kept = _last_of_each(messages)
         self.target = {message.id: message.thread_id for message in kept}
-        self.owner: dict[str, str | None] = {m.thread_id: m.resource_id for m in reversed(kept)}
+        self.owner: dict[str, str | None] = {m.thread_id: m.resource_id for m in messages[::-1]}
         self._resource = {message.id: message.resource_id for message in kept}
         self._moved: dict[str, str] = {}
-        self._bodies: dict[str, list[Body]] = {}
+        # A thread that only overridden messages name gets no body, but must exist too.
+        self._bodies: dict[str, list[Body]] = {message.thread_id: [] for message in messages}
         for message in kept:
             json = codecs.encode(_NAME, "messages", message)
             body = Body(message.id, epoch_us(message.created_at), message.resource_id, json)
-            self._bodies.setdefault(message.thread_id, []).append(body)
+            self._bodies[message.thread_id].append(body)
 
     def threads(self) -> set[str]:
         """Every thread that the batch touches."""
@@ -103,8 +104,9 @@ class _Plan:
         for thread_id in sorted(self.threads(), key=lambda id_: id_ not in self._bodies):
             touch(tx, thread_id, self.owner[thread_id], now_us)
         for thread_id, bodies in self._bodies.items():
-            tx.claim(thread_id, [body.id for body in bodies if body.id not in self._moved])
-            tx.put(thread_id, bodies)
+            if bodies:
+                tx.claim(thread_id, [body.id for body in bodies if body.id not in self._moved])
+                tx.put(thread_id, bodies)
         for thread_id, ids in grouped(self._moved).items():
             tx.drop(thread_id, ids)
         tx.move(self._moved, self.target)

@@ -1,0 +1,133 @@
+"""Mastra's server cache: JSON values, lists and counters that expire."""
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from redis_store import codecs
+from redis_store.batch import Batch
+from redis_store.client import Argument
+from redis_store.keys import check_id
+from redis_store.pages import check_dict, check_int
+from redis_store.repository import Repository, operation
+from redis_store.scripts import CACHE_INCREMENT, CACHE_PUSH, CACHE_PUSH_INDEXED, CACHE_RAISE
+
+PREFIX = "mastra:cache:"
+TTL = timedelta(seconds=300)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class CacheStore(Repository):
+    """Values under a prefix of their own. Every call but ``clear`` is one round trip.
+
+    Args:
+        batch: The way to the server.
+        prefix: What every key starts with, behind the store's ``key_prefix``.
+        ttl: How long values live that are given no ``ttl``, and lists and counters after each
+            write; ``None`` or nothing positive is for ever. Below a second it is a second.
+    """
+
+    def __init__(self, batch: Batch, prefix: str = PREFIX, ttl: timedelta | None = TTL) -> None:
+        super().__init__(batch)
+        self._prefix = prefix
+        self._ttl_ms = _milliseconds(ttl)
+
+    @operation
+    async def get(self, key: str) -> Any:
+        """Read a value; ``None`` if unknown. A stored value that is no JSON comes back as text."""
+        stored = await self._batch.command("GET", self._key("get", "key", key))
+        return None if stored is None else codecs.decode_value(stored)
+
+    @operation
+    async def set(self, key: str, value: Any, *, ttl: timedelta | UnsetType | None = UNSET) -> None:
+        """Store a JSON value.
+
+        Args:
+            key: Its key.
+            value: Any JSON value.
+            ttl: How long it lives; ``None`` or nothing positive is for ever.
+        """
+        name = self._key("set", "key", key)
+        ttl_ms = self._ttl_ms if isinstance(ttl, UnsetType) else _milliseconds(ttl)
+        expiry: tuple[Argument, ...] = ("PX", ttl_ms) if ttl_ms else ()
+        await self._batch.command("SET", name, codecs.encode("set", "value", value), *expiry)
+
+    @operation
+    async def list_push(self, key: str, value: Any) -> int:
+        """Append a JSON value to a list and refresh its time to live, in one step.
+
+        Returns:
+            The new length.
+        """
+        name = self._key("list_push", "key", key)
+        json = codecs.encode("list_push", "value", value)
+        return int(await self._batch.run(CACHE_PUSH, [name], [json, self._ttl_ms]))
+
+    @operation
+    async def list_length(self, key: str) -> int:
+        """Count a list's values; 0 if unknown."""
+        return int(await self._batch.command("LLEN", self._key("list_length", "key", key)))
+
+    @operation
+    async def list_from_to(self, key: str, start: int, stop: int = -1) -> list[Any]:
+        """Read the values between two positions, both included; below 0 counts from the end."""
+        name = "list_from_to"
+        for argument, position in (("start", start), ("stop", stop)):
+            check_int(name, argument, position)
+        stored = await self._batch.command("LRANGE", self._key(name, "key", key), start, stop)
+        return [codecs.decode_value(value) for value in stored]
+
+    @operation
+    async def delete(self, key: str) -> None:
+        """Remove a value, list or counter; an unknown one is fine."""
+        await self._batch.command("DEL", self._key("delete", "key", key))
+
+    @operation
+    async def clear(self) -> None:
+        """Remove everything under the prefix. Scans the whole keyspace of every node."""
+        await self._batch.clear(self._keys.everything_under(self._prefix))
+
+    @operation
+    async def increment(self, key: str) -> int:
+        """Add one to a counter and refresh its time to live, in one step; return its value."""
+        name = self._key("increment", "key", key)
+        return int(await self._batch.run(CACHE_INCREMENT, [name], [self._ttl_ms]))
+
+    @operation
+    async def list_push_indexed(
+        self, list_key: str, counter_key: str, value: dict[str, Any]
+    ) -> int:
+        """Append an object to a list with its position as ``index``, in one step.
+
+        The counter follows, for other writers who count by it; on a cluster, where it may lie on
+        another node, in a second round trip.
+
+        Args:
+            list_key: The list.
+            counter_key: Counts the list's positions.
+            value: The object; an ``index`` in it is discarded.
+
+        Returns:
+            The index, from 0.
+        """
+        name = "list_push_indexed"
+        keys = [self._key(name, "list_key", list_key), self._key(name, "counter_key", counter_key)]
+        check_dict(name, "value", value)
+        body = {field: item for field, item in value.items() if field != "index"}
+        args: list[Argument] = [codecs.encode(name, "value", body), self._ttl_ms]
+        if self._keys.slot(keys[0]) == self._keys.slot(keys[1]):
+            return int(await self._batch.run(CACHE_PUSH_INDEXED, keys, args))
+        index = int(await self._batch.run(CACHE_PUSH_INDEXED, keys[:1], args))
+        await self._batch.run(CACHE_RAISE, keys[1:], [index + 1, self._ttl_ms])
+        return index
+
+    def _key(self, operation: str, argument: str, key: object) -> str:
+        return self._keys.under(self._prefix, check_id(operation, argument, key))
+
+
+def _milliseconds(ttl: timedelta | None) -> int:
+    """Return a time to live in ms, at least a second; 0 is for ever."""
+    if ttl is None or ttl <= timedelta(0):
+        return 0
+    return max(1000, ttl // _MILLISECOND)

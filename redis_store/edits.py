@@ -1,0 +1,46 @@
+"""What changed between two byte strings, as a splice takes it."""
+
+from typing import NamedTuple
+
+
+class Edit(NamedTuple):
+    """Keep so many bytes of the old value, leave out so many, put text in their place."""
+
+    keep: int
+    drop: int
+    text: bytes
+
+
+def changes(before: bytes, after: bytes) -> list[Edit]:
+    """Return edits that turn one value into the other.
+
+    A JSON record changes in its middle and, with ``updatedAt``, at its end: so the text behind the
+    last comma is compared for itself, and what lies before it is one stretch. Comparing costs a
+    few passes at the speed of memcmp.
+    """
+    cut_before, cut_after = before.rfind(b","), after.rfind(b",")
+    if cut_before < 0 or cut_after < 0:
+        return [_one(before, after)]
+    body = _one(before[:cut_before], after[:cut_after])
+    tail = _one(before[cut_before:], after[cut_after:])
+    return [body, Edit(cut_before - body.keep - body.drop + tail.keep, tail.drop, tail.text)]
+
+
+def _one(before: bytes, after: bytes) -> Edit:
+    start = _common(before, after)
+    rest_before, rest_after = before[start:], after[start:]
+    end = _common(rest_before[::-1], rest_after[::-1])
+    drop = len(rest_before) - end
+    return Edit(start, drop, rest_after[: len(rest_after) - end])
+
+
+def _common(left: bytes, right: bytes) -> int:
+    """Return the length of the common prefix, by halving."""
+    low, high = 0, min(len(left), len(right))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

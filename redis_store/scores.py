@@ -1,0 +1,221 @@
+"""Evaluation scores, listed by scorer, run, entity and span."""
+
+from collections.abc import Callable
+from math import isfinite
+
+from msgspec.structs import replace
+
+from redis_store import codecs
+from redis_store.batch import Batch
+from redis_store.errors import CorruptRecordError, InvalidArgumentError
+from redis_store.keys import check_id
+from redis_store.listing import Index, Listing, Query
+from redis_store.models import Score
+from redis_store.pages import Page, Paging, check_choice, check_date, check_dict, epoch_us
+from redis_store.repository import Repository, operation
+from redis_store.transaction import Found, attempts
+
+_SAVE = "save_score"
+
+
+class ScoreStore(Repository):
+    """Scores that scorers gave to what agents and workflows did.
+
+    Every listing is by ``created_at``, newest first, ties by id. Without further filters a page
+    costs two round trips and O(log n + page); with some, every score of the scorer (run, entity,
+    span) is read, 500 at a time.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch)
+        self._scores = Listing(batch, self._keys.score, codecs.decode_score)
+
+    @operation
+    async def save_score(self, score: Score) -> Score:
+        """Store a score, new or not; a known one keeps its ``created_at``.
+
+        One round trip for a new score, two for a known one.
+
+        Raises:
+            InvalidArgumentError: The score is not finite, the source neither ``LIVE`` nor
+                ``TEST``, the scorer or the entity no dict, or an id is bad. Nothing was stored.
+        """
+        score = _checked(score)
+        key = self._keys.score(score.id)
+        found: Found = {key: None}
+        rounds = attempts(self._batch, _SAVE)
+        while True:
+            tx = next(rounds)
+            before = _readable(key, found[key])
+            saved = replace(score, created_at=before.created_at) if before else score
+            tx.same(found)
+            tx.set(key, codecs.encode(_SAVE, "score", saved))
+            indexes = self._indexes(saved)
+            for index in self._indexes(before) - indexes if before else ():
+                tx.call("ZREM", index, saved.id)
+            for index in indexes:
+                tx.call("ZADD", index, epoch_us(saved.created_at), saved.id)
+            refused = await tx.commit()
+            if not refused:
+                return saved
+            found |= refused
+
+    @operation
+    async def get_score_by_id(self, id: str) -> Score | None:
+        """Read a score, or ``None``. One round trip."""
+        check_id("get_score_by_id", "id", id)
+        key = self._keys.score(id)
+        stored = await self._batch.command("GET", key)
+        return None if stored is None else codecs.decode_score(key, stored)
+
+    @operation
+    async def list_scores_by_scorer_id(
+        self,
+        scorer_id: str,
+        *,
+        entity_id: str | None = None,
+        entity_type: str | None = None,
+        source: str | None = None,
+        organization_id: str | None = None,
+        project_id: str | None = None,
+        page: int = 0,
+        per_page: int | None = 20,
+    ) -> Page[Score]:
+        """List the scores of one scorer; all filters must hold."""
+        name = "list_scores_by_scorer_id"
+        check_id(name, "scorer_id", scorer_id)
+        filters = {
+            "entity_id": entity_id,
+            "entity_type": entity_type,
+            "source": source,
+            "organization_id": organization_id,
+            "project_id": project_id,
+        }
+        index = self._index("scorer", scorer_id, lambda score: score.scorer_id == scorer_id)
+        return await self._page(Paging.of(name, page, per_page), index, filters)
+
+    @operation
+    async def list_scores_by_run_id(
+        self,
+        run_id: str,
+        *,
+        organization_id: str | None = None,
+        project_id: str | None = None,
+        page: int = 0,
+        per_page: int | None = 20,
+    ) -> Page[Score]:
+        """List the scores of one run; all filters must hold."""
+        name = "list_scores_by_run_id"
+        check_id(name, "run_id", run_id)
+        filters = {"organization_id": organization_id, "project_id": project_id}
+        index = self._index("run", run_id, lambda score: score.run_id == run_id)
+        return await self._page(Paging.of(name, page, per_page), index, filters)
+
+    @operation
+    async def list_scores_by_entity_id(
+        self,
+        entity_id: str,
+        *,
+        entity_type: str | None = None,
+        organization_id: str | None = None,
+        project_id: str | None = None,
+        page: int = 0,
+        per_page: int | None = 20,
+    ) -> Page[Score]:
+        """List the scores of one entity; all filters must hold."""
+        name = "list_scores_by_entity_id"
+        check_id(name, "entity_id", entity_id)
+        filters = {
+            "entity_type": entity_type,
+            "organization_id": organization_id,
+            "project_id": project_id,
+        }
+        index = self._index("entity", entity_id, lambda score: score.entity_id == entity_id)
+        return await self._page(Paging.of(name, page, per_page), index, filters)
+
+    @operation
+    async def list_scores_by_span(
+        self,
+        trace_id: str,
+        span_id: str,
+        *,
+        organization_id: str | None = None,
+        project_id: str | None = None,
+        page: int = 0,
+        per_page: int | None = 20,
+    ) -> Page[Score]:
+        """List the scores of one span of one trace; all filters must hold."""
+        name = "list_scores_by_span"
+        check_id(name, "trace_id", trace_id)
+        check_id(name, "span_id", span_id)
+        filters = {"organization_id": organization_id, "project_id": project_id}
+        span = (trace_id, span_id)
+        index = self._index("span", _span(*span), lambda s: (s.trace_id, s.span_id) == span)
+        return await self._page(Paging.of(name, page, per_page), index, filters)
+
+    @operation
+    async def dangerously_clear_all(self) -> None:
+        """Remove every score under the store's prefix. Scans the whole keyspace of every node."""
+        await self._batch.clear(self._keys.score_patterns())
+
+    async def _page(
+        self, paging: Paging, index: Index[Score], filters: dict[str, str | None]
+    ) -> Page[Score]:
+        wanted = {name: value for name, value in filters.items() if value is not None}
+
+        def accepts(score: Score) -> bool:
+            return all(getattr(score, name) == value for name, value in wanted.items())
+
+        query = Query[Score]([index], descending=True, accepts=accepts if wanted else None)
+        return await self._scores.page(paging, query)
+
+    def _index(self, attribute: str, value: str, lists: Callable[[Score], bool]) -> Index[Score]:
+        return Index(self._keys.scores_by(attribute, value), lists)
+
+    def _indexes(self, score: Score) -> set[str]:
+        """The sorted sets that list a score."""
+        attributes = {"scorer": score.scorer_id, "run": score.run_id, "entity": score.entity_id}
+        if score.trace_id is not None and score.span_id is not None:
+            attributes["span"] = _span(score.trace_id, score.span_id)
+        return {
+            index
+            for attribute, value in attributes.items()
+            for index in self._keys.scores_by(attribute, value, score.id)
+        }
+
+
+def _span(trace_id: str, span_id: str) -> str:
+    """Name a span within a trace; the length keeps the two ids apart."""
+    return f"{len(trace_id)}:{trace_id}:{span_id}"
+
+
+def _readable(key: str, stored: bytes | None) -> Score | None:
+    """Decode a record that is about to go; one that cannot be read must not stop that."""
+    try:
+        return None if stored is None else codecs.decode_score(key, stored)
+    except CorruptRecordError:
+        return None
+
+
+def _checked(score: object) -> Score:
+    if not isinstance(score, Score):
+        raise InvalidArgumentError.of(_SAVE, "score", "must be a Score", score)
+    for argument in ("id", "scorer_id", "entity_id", "run_id"):
+        check_id(_SAVE, argument, getattr(score, argument))
+    for argument in ("trace_id", "span_id"):
+        if getattr(score, argument) is not None:
+            check_id(_SAVE, argument, getattr(score, argument))
+    _check_number(score.score)
+    check_choice(_SAVE, "source", score.source, ("LIVE", "TEST"))
+    check_dict(_SAVE, "scorer", score.scorer)
+    check_dict(_SAVE, "entity", score.entity)
+    return replace(
+        score,
+        created_at=check_date(_SAVE, "created_at", score.created_at),
+        updated_at=check_date(_SAVE, "updated_at", score.updated_at),
+    )
+
+
+def _check_number(value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise InvalidArgumentError.of(_SAVE, "score", "must be a finite number", value)

@@ -1,0 +1,384 @@
+"""Workflow snapshots: what a run needs to go on after its process has died.
+
+An update reads the record once and sends back only what changed, on the condition that nobody else
+wrote meanwhile; the condition is a digest. So a result of 200 bytes in a snapshot of a megabyte
+costs a megabyte down and a few hundred bytes up. Writers of one run in one process take turns.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from msgspec import Raw
+
+from redis_store import codecs
+from redis_store.batch import Batch
+from redis_store.keys import check_id, check_ids, check_run, check_run_id, check_workflow_name
+from redis_store.listing import Index, Listing, Query
+from redis_store.models import WorkflowRun, now
+from redis_store.pages import Page, Paging, check_date, check_dict, epoch_us
+from redis_store.repository import Repository, operation
+from redis_store.transaction import Transaction, attempts
+from redis_store.values import is_array, is_object
+
+NAMESPACE = "workflows"
+_TICK = timedelta(microseconds=1)
+
+Fields = dict[str, Raw]
+
+
+class _Stored(NamedTuple):
+    """A run where it was found."""
+
+    key: str
+    json: bytes
+    run: WorkflowRun
+
+
+class WorkflowStore(Repository):
+    """Snapshots of workflow runs.
+
+    A run is a namespace, a workflow name and a run id. The calls without ``namespace`` are about
+    ``"workflows"``, and only its runs are listed. A workflow name may not contain ``:run_id:``,
+    nor a run id ``:resourceId:``. Runs that ``@mastra/redis`` stored under a key with a resource
+    suffix are found too, and move to the key without it when they are written.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch)
+        self._runs = Listing(batch, self._keys.of_member, codecs.decode_run)
+
+    @property
+    def supports_concurrent_updates(self) -> bool:
+        """Whether concurrent updates of one run all count: ``True``."""
+        return True
+
+    @operation
+    async def persist_workflow_snapshot(
+        self,
+        workflow_name: str,
+        run_id: str,
+        snapshot: dict[str, Any],
+        *,
+        resource_id: str | None = None,
+        created_at: datetime | None = None,
+        updated_at: datetime | None = None,
+        namespace: str = NAMESPACE,
+    ) -> None:
+        """Store a run's snapshot in place of an earlier one. Two round trips.
+
+        Args:
+            workflow_name: The workflow.
+            run_id: The run.
+            snapshot: Any JSON object.
+            resource_id: Whose run it is; what is stored stays if omitted.
+            created_at: When it began; what is stored stays if omitted, else it is now.
+            updated_at: Now if omitted.
+            namespace: Where the run belongs.
+        """
+        name = "persist_workflow_snapshot"
+        check_run(name, namespace, workflow_name, run_id)
+        check_dict(name, "snapshot", snapshot)
+        if resource_id is not None:
+            check_id(name, "resource_id", resource_id)
+        begun = None if created_at is None else check_date(name, "created_at", created_at)
+        updated = None if updated_at is None else check_date(name, "updated_at", updated_at)
+        key = self._keys.run(namespace, workflow_name, run_id)
+        async with self._batch.turns.of(key):
+            for tx in attempts(self._batch, name):
+                before = await self._find(namespace, workflow_name, run_id)
+                moment = now()
+                run = WorkflowRun(
+                    workflow_name=workflow_name,
+                    run_id=run_id,
+                    snapshot=snapshot,
+                    resource_id=resource_id or (before.run.resource_id if before else None),
+                    created_at=begun or (before.run.created_at if before else moment),
+                    updated_at=updated or moment,
+                )
+                json = codecs.encode_run(name, namespace, run)
+                self._write(tx, namespace, before, _Stored(key, json, run))
+                if not await tx.commit():
+                    return
+
+    @operation
+    async def load_workflow_snapshot(
+        self, workflow_name: str, run_id: str, *, namespace: str = NAMESPACE
+    ) -> dict[str, Any] | None:
+        """Read a run's snapshot, or ``None``. One round trip."""
+        check_run("load_workflow_snapshot", namespace, workflow_name, run_id)
+        found = await self._find(namespace, workflow_name, run_id)
+        return None if found is None else found.run.snapshot
+
+    @operation
+    async def update_workflow_results(
+        self,
+        workflow_name: str,
+        run_id: str,
+        *,
+        step_id: str,
+        result: Any,
+        request_context: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Store a step's result in the run's context, atomically. Two round trips.
+
+        Where the old and the new result have a list as ``output``, they merge by position: a new
+        value that is not null wins. ``request_context`` is merged one level.
+
+        Returns:
+            The whole context; ``{}`` for an unknown run, which is not created.
+        """
+        name = "update_workflow_results"
+        check_run(name, NAMESPACE, workflow_name, run_id)
+        check_id(name, "step_id", step_id)
+        codecs.encode(name, "result", result)
+        if request_context is not None:
+            check_dict(name, "request_context", request_context)
+            codecs.encode(name, "request_context", request_context)
+
+        def change(_: WorkflowRun, snapshot: Fields) -> Fields:
+            context = codecs.fields_of(snapshot.get("context")) or {}
+            merged = _merged(context.get(step_id), result)
+            context[step_id] = Raw(codecs.encode(name, "result", merged))
+            snapshot["context"] = codecs.join(context)
+            if request_context:
+                known = codecs.fields_of(snapshot.get("requestContext")) or {}
+                known |= codecs.split(name, "request_context", request_context)
+                snapshot["requestContext"] = codecs.join(known)
+            return snapshot
+
+        merged = await self._modify(name, workflow_name, run_id, change)
+        context: object = {} if merged is None else merged.get("context")
+        return context if is_object(context) else {}
+
+    @operation
+    async def update_workflow_state(
+        self,
+        workflow_name: str,
+        run_id: str,
+        state: dict[str, Any],
+        *,
+        expected_status: str | Collection[str] | None = None,
+    ) -> dict[str, Any] | None:
+        """Merge fields into the run's snapshot, atomically. Two round trips.
+
+        Args:
+            workflow_name: The workflow.
+            run_id: The run.
+            state: Fields of the snapshot to replace.
+            expected_status: Apply only while the stored status is this, or one of these; of
+                calls that race for it exactly one applies.
+
+        Returns:
+            The merged snapshot; ``None`` when the run is unknown or its status was another.
+        """
+        name = "update_workflow_state"
+        check_run(name, NAMESPACE, workflow_name, run_id)
+        check_dict(name, "state", state)
+        codecs.encode(name, "state", state)
+        expected = _statuses(name, expected_status)
+
+        def change(run: WorkflowRun, snapshot: Fields) -> Fields | None:
+            if expected is not None and run.status not in expected:
+                return None
+            return snapshot | codecs.split(name, "state", state)
+
+        return await self._modify(name, workflow_name, run_id, change)
+
+    @operation
+    async def get_workflow_run_by_id(
+        self, run_id: str, *, workflow_name: str | None = None
+    ) -> WorkflowRun | None:
+        """Read a run; of several workflows that have the run id, the newest. Two round trips.
+
+        Returns:
+            The run, or ``None``.
+        """
+        name = "get_workflow_run_by_id"
+        check_run_id(name, run_id)
+        if workflow_name is not None:
+            check_workflow_name(name, workflow_name)
+            found = await self._find(NAMESPACE, workflow_name, run_id)
+            return None if found is None else found.run
+        index = self._index("run", run_id, lambda run: run.run_id == run_id)
+        page = await self._runs.page(Paging(0, 1), Query([index], descending=True))
+        return page.items[0] if page.items else None
+
+    @operation
+    async def list_workflow_runs(
+        self,
+        *,
+        workflow_name: str | None = None,
+        resource_id: str | None = None,
+        status: str | None = None,
+        from_date: datetime | None = None,
+        to_date: datetime | None = None,
+        page: int = 0,
+        per_page: int | None = None,
+    ) -> Page[WorkflowRun]:
+        """List runs by ``created_at``, newest first; all filters must hold. Two round trips.
+
+        One filter, or none, costs O(log n + page); several, or dates, read the names of the runs
+        that each selects, and only the page's snapshots.
+        """
+        name = "list_workflow_runs"
+        paging = Paging.of(name, page, per_page)
+        low = None if from_date is None else epoch_us(check_date(name, "from_date", from_date))
+        high = None if to_date is None else epoch_us(check_date(name, "to_date", to_date))
+        indexes: list[Index[WorkflowRun]] = []
+        if workflow_name is not None:
+            check_workflow_name(name, workflow_name)
+            indexes.append(
+                self._index(
+                    "workflow", workflow_name, lambda run: run.workflow_name == workflow_name
+                )
+            )
+        if resource_id is not None:
+            check_id(name, "resource_id", resource_id)
+            indexes.append(
+                self._index("resource", resource_id, lambda run: run.resource_id == resource_id)
+            )
+        if status is not None:
+            check_id(name, "status", status)
+            indexes.append(self._index("status", status, lambda run: run.status == status))
+        indexes = indexes or [self._index("all", "", lambda _: True)]
+        return await self._runs.page(
+            paging, Query(indexes, descending=True, from_us=low, to_us=high)
+        )
+
+    @operation
+    async def delete_workflow_run_by_id(self, run_id: str, *, workflow_name: str) -> None:
+        """Remove a run; an unknown one is fine. Two round trips."""
+        name = "delete_workflow_run_by_id"
+        check_run(name, NAMESPACE, workflow_name, run_id)
+        key = self._keys.run(NAMESPACE, workflow_name, run_id)
+        async with self._batch.turns.of(key):
+            for tx in attempts(self._batch, name):
+                found = await self._find(NAMESPACE, workflow_name, run_id)
+                if found is None:
+                    return
+                tx.same({found.key: found.json})
+                tx.delete([found.key])
+                for index, member in self._indexes(found).items():
+                    tx.call("ZREM", index, member)
+                if not await tx.commit():
+                    return
+
+    @operation
+    async def dangerously_clear_all(self) -> None:
+        """Remove every run under the store's prefix. Scans the whole keyspace of every node."""
+        await self._batch.clear(self._keys.workflow_patterns())
+
+    def _index(
+        self, attribute: str, value: str, lists: Callable[[WorkflowRun], bool]
+    ) -> Index[WorkflowRun]:
+        return Index(self._keys.runs_by(attribute, value), lists)
+
+    async def _find(self, namespace: str, workflow_name: str, run_id: str) -> _Stored | None:
+        """Find a run: one round trip, two where its key has a resource suffix."""
+        key = self._keys.run(namespace, workflow_name, run_id)
+        (index,) = self._keys.runs_by("run", run_id)
+        stored, listed = await self._batch.send([("GET", key), ("ZRANGE", index, 0, -1)])
+        if stored is None:
+            start = self._keys.member(key) + self._keys.run_suffix("")
+            suffixed = [m for member in listed if (m := member.decode()).startswith(start)]
+            if not suffixed or namespace != NAMESPACE:
+                return None
+            key = self._keys.of_member(suffixed[0])
+            stored = await self._batch.command("GET", key)
+        return None if stored is None else _Stored(key, stored, codecs.decode_run(key, stored))
+
+    async def _modify(
+        self,
+        name: str,
+        workflow_name: str,
+        run_id: str,
+        change: Callable[[WorkflowRun, Fields], Fields | None],
+    ) -> dict[str, Any] | None:
+        """Change the snapshot by what was read, again until nobody came between."""
+        key = self._keys.run(NAMESPACE, workflow_name, run_id)
+        rounds = attempts(self._batch, name)
+        async with self._batch.turns.of(key):
+            while True:
+                tx = next(rounds)
+                found = await self._find(NAMESPACE, workflow_name, run_id)
+                if found is None:
+                    return None
+                record = codecs.decode_fields(found.key, found.json)
+                snapshot = change(found.run, codecs.fields_of(record["snapshot"]) or {})
+                if snapshot is None:
+                    return None
+                later = max(now(), found.run.updated_at + _TICK)
+                record["snapshot"] = codecs.join(snapshot)
+                record["updatedAt"] = Raw(codecs.encode(name, "updated_at", later))
+                json = bytes(codecs.join(record))
+                run = codecs.decode_run(key, json)
+                self._write(tx, NAMESPACE, found, _Stored(key, json, run))
+                if not await tx.commit():
+                    return run.snapshot
+
+    def _write(
+        self,
+        tx: Transaction,
+        namespace: str,
+        before: _Stored | None,
+        after: _Stored,
+    ) -> None:
+        """Store a run in place of what was found, and list it in place of that."""
+        if before is not None and before.key == after.key:
+            tx.replace(after.key, before.json, after.json)
+        else:
+            tx.same({after.key: None})
+            tx.set(after.key, after.json)
+        if before is not None and before.key != after.key:
+            tx.same({before.key: before.json})
+            tx.delete([before.key])
+        if namespace != NAMESPACE:
+            return
+        indexes = self._indexes(after)
+        former = self._indexes(before) if before else {}
+        for index, member in former.items():
+            if indexes.get(index) != member:
+                tx.call("ZREM", index, member)
+        for index, member in indexes.items():
+            tx.call("ZADD", index, epoch_us(after.run.created_at), member)
+
+    def _indexes(self, stored: _Stored) -> dict[str, str]:
+        """The sorted sets that list a run, and by which name."""
+        run, member = stored.run, self._keys.member(stored.key)
+        attributes = {
+            "all": "",
+            "workflow": run.workflow_name,
+            "run": run.run_id,
+            "resource": run.resource_id,
+            "status": run.status,
+        }
+        return {
+            index: member
+            for attribute, value in attributes.items()
+            if value is not None
+            for index in self._keys.runs_by(attribute, value, member)
+        }
+
+
+def _statuses(name: str, expected: object) -> frozenset[str] | None:
+    if expected is None:
+        return None
+    statuses = check_ids(
+        name, "expected_status", [expected] if isinstance(expected, str) else expected
+    )
+    return frozenset(statuses)
+
+
+def _merged(before: Raw | None, result: object) -> object:
+    """Lay a step's new result over its old one: lists of outputs merge by position."""
+    if before is None or not is_object(result):
+        return result
+    stored: object = codecs.decode_value(bytes(before))
+    mine: object = result.get("output")
+    theirs: object = stored.get("output") if is_object(stored) else None
+    if not is_array(mine) or not is_array(theirs):
+        return result
+    pairs = zip_longest(mine, theirs)
+    return {**result, "output": [old if new is None else new for new, old in pairs]}
