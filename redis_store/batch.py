@@ -1,7 +1,7 @@
 """Sends what a call needs to read or write in as few round trips as the layout allows."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from redis_store.client import Argument, Client, Command, Reply
@@ -74,11 +74,24 @@ class Batch:
             for key, value in zip(group, values, strict=True)
         }
 
+    async def scan(
+        self, pattern: str, kind: str, cursor: str = ""
+    ) -> AsyncIterator[tuple[str, list[str]]]:
+        """Iterate over the whole keyspace of every node, some thousand keys a round trip.
+
+        Yields the matching keys, each perhaps more than once, and the cursor to go on from.
+        """
+        client = await self._store.client()
+        while True:
+            cursor, found = await client.scan(pattern, kind, cursor)
+            yield cursor, [key.decode() for key in dict.fromkeys(found)]
+            if not cursor:
+                return
+
     async def clear(self, patterns: dict[str, str]) -> None:
         """Remove every key that matches a pattern and has its type. Scans the whole keyspace."""
-        client = await self._store.client()
         for pattern, kind in patterns.items():
-            async for found in client.scan(pattern, kind):
+            async for _, found in self.scan(pattern, kind):
                 await self.send([("UNLINK", key) for key in found])
 
 

@@ -1,6 +1,6 @@
 """The slice of a Redis client that the library uses: bytes in, bytes out, no logic."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 Argument = bytes | str | int | float
@@ -23,6 +23,15 @@ class Client(Protocol):
         """
         ...
 
-    def scan(self, pattern: str, kind: str) -> AsyncIterator[list[bytes]]:
-        """Iterate over the keys that match a glob pattern, on every node; of one type or any ("")."""
+    async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
+        """Look at some thousand keys of the keyspace, on any node.
+
+        Args:
+            pattern: A glob pattern.
+            kind: The type of the values, or ``""`` for any.
+            cursor: Where an earlier call stopped; ``""`` to begin.
+
+        Returns:
+            Where to go on, ``""`` at the end, and the keys that matched.
+        """
         ...

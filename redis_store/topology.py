@@ -5,7 +5,7 @@ sent twice: a write whose reply was lost may have been applied, and only the cal
 """
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 import redis.asyncio as aioredis
@@ -96,20 +96,15 @@ class StandaloneClient:
             await self._pool.release(connection)
         return replies
 
-    async def scan(self, pattern: str, kind: str) -> AsyncIterator[list[bytes]]:
-        """Iterate over matching keys: see ``Client.scan``."""
-        cursor: bytes | int = 0
-        while True:
-            of_kind = ("TYPE", kind) if kind else ()
-            command = ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT, *of_kind)
-            reply = (await self.send([command]))[0]
-            if isinstance(reply, BackendError):
-                raise reply
-            cursor, keys = reply
-            if keys:
-                yield keys
-            if not int(cursor):
-                return
+    async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
+        """Look at some keys: see ``Client.scan``."""
+        of_kind = ("TYPE", kind) if kind else ()
+        command = ("SCAN", cursor or "0", "MATCH", pattern, "COUNT", _SCAN_COUNT, *of_kind)
+        reply = (await self.send([command]))[0]
+        if isinstance(reply, BackendError):
+            raise reply
+        following = reply[0].decode()
+        return "" if following == "0" else following, reply[1]
 
     async def close(self) -> None:
         """Close the connections, unless the client is borrowed."""
