@@ -22,6 +22,7 @@ from redis_store.models import (
     WorkflowRun,
     text_content,
 )
+from redis_store.pages import check_dict
 from redis_store.values import is_finite, is_object
 
 R = TypeVar("R", Thread, Message, Resource, WorkflowRun, Score)
@@ -82,6 +83,12 @@ def encode(operation: str, argument: str, value: object) -> bytes:
     if b"null" in encoded and not is_finite(value):
         raise InvalidArgumentError.of(operation, argument, "has no JSON form: NaN or infinity")
     return encoded
+
+
+def check_object(operation: str, argument: str, value: object) -> None:
+    """Raise InvalidArgumentError unless the value is a dict that has a JSON form."""
+    check_dict(operation, argument, value)
+    encode(operation, argument, value)
 
 
 def encode_thread(operation: str, thread: Thread) -> bytes:
@@ -163,17 +170,28 @@ def _no_json(constant: str) -> None:
 def decode_fields(key: str, stored: bytes) -> Fields:
     """Split a record into its raw fields, so that unknown ones survive an update."""
     try:
-        return _fields.decode(stored)
-    except (msgspec.MsgspecError, ValueError) as exc:
+        return _raw_fields(stored)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
         raise CorruptRecordError(key, str(exc)) from exc
 
 
 def fields_of(value: Raw | None) -> Fields | None:
     """Split a raw value into its raw fields; ``None`` where it is no object."""
     try:
-        return None if value is None else _fields.decode(value)
-    except (msgspec.MsgspecError, ValueError):
+        return None if value is None else _raw_fields(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _raw_fields(stored: bytes | Raw) -> Fields:
+    try:
+        return _fields.decode(stored)
+    except (msgspec.MsgspecError, ValueError):
+        # msgspec refuses half a surrogate pair, which JavaScript leaves where it cuts an emoji.
+        fields = json.loads(bytes(stored), parse_constant=_no_json)
+        if not is_object(fields):
+            raise
+        return {name: Raw(json.dumps(value).encode()) for name, value in fields.items()}
 
 
 def split(operation: str, argument: str, value: dict[str, Any]) -> Fields:

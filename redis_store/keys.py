@@ -20,7 +20,7 @@ SLOTS = 16384
 TAGGED_SHARDS = 32
 
 # Attributes that very many records can share.
-_SHARED = frozenset({"all", "workflow", "status", "scorer"})
+_SHARED = frozenset({"all", "updated", "workflow", "status", "scorer"})
 
 _GLOB = re.compile(r"([*?\[\]\\^-])")
 
@@ -47,8 +47,8 @@ def check_ids(operation: str, argument: str, value: object) -> list[str]:
     """Return a list of ids, each once, or raise InvalidArgumentError."""
     if not isinstance(value, (list, tuple, set, frozenset)):
         raise InvalidArgumentError.of(operation, argument, "must be a list of ids", value)
-    ids = dict.fromkeys(cast("list[object]", value))
-    return [check_id(operation, argument, id_) for id_ in ids]
+    ids = [check_id(operation, argument, id_) for id_ in cast("list[object]", value)]
+    return list(dict.fromkeys(ids))
 
 
 def check_thread_id(operation: str, argument: str, value: object) -> str:
@@ -170,6 +170,17 @@ class Keys:
         shard = crc_hqx(thread_id.encode(), 0) % self.shards
         return [self.threads_of(resource_id, order_by), self.threads_shard(shard, order_by)]
 
+    def resources_shard(self, resource_id: str) -> str:
+        """The shard of all resources that lists this one, scored by ``updated_at`` in µs."""
+        return self._resources(crc_hqx(resource_id.encode(), 0) % self.shards)
+
+    def all_resources(self) -> list[str]:
+        """Every shard of all resources."""
+        return [self._resources(shard) for shard in range(self.shards)]
+
+    def _resources(self, shard: int) -> str:
+        return f"{self.prefix}redis_store:memory:resources:updated_at:shard:{shard}"
+
     def run(self, namespace: str, workflow_name: str, run_id: str) -> str:
         """The workflow run's record."""
         return (
@@ -193,7 +204,8 @@ class Keys:
         """The sorted sets of runs with an attribute, scored by ``created_at`` in µs.
 
         Args:
-            attribute: ``all``, ``workflow``, ``status``, ``resource`` or ``run``.
+            attribute: ``all``, ``workflow``, ``status``, ``resource``, ``run``; or ``updated``,
+                which is scored by ``updated_at``.
             value: What the attribute is.
             run_key: If given, only the shard that lists this run.
         """
@@ -203,7 +215,7 @@ class Keys:
         """The sorted sets of scores with an attribute, scored by ``created_at`` in µs.
 
         Args:
-            attribute: ``scorer``, ``run``, ``entity`` or ``span``.
+            attribute: ``all``, ``scorer``, ``run``, ``entity`` or ``span``.
             value: What the attribute is.
             score_id: If given, only the shard that lists this score.
         """
@@ -242,6 +254,7 @@ class Keys:
             "mastra_resources:*": "string",
             "redis_store:memory:owners:*": "hash",
             "redis_store:memory:messages:*": "zset",
+            "redis_store:memory:resources:*": "zset",
             "redis_store:memory:threads:*": "zset",
         }
         return self._patterns(patterns)

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from redis_store import codecs
 from redis_store.batch import Batch
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
+from redis_store.indexes import of_score, relist, span
 from redis_store.keys import check_id
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import Score
-from redis_store.pages import Page, Paging, check_choice, check_date, check_dict, epoch_us
+from redis_store.pages import Page, Paging, check_choice, check_date, check_dict
 from redis_store.repository import Repository, operation
 from redis_store.transaction import Found, attempts
 
@@ -50,11 +51,8 @@ class ScoreStore(Repository):
             saved = replace(score, created_at=before.created_at) if before else score
             tx.same(found)
             tx.set(key, codecs.encode(_SAVE, "score", saved))
-            indexes = self._indexes(saved)
-            for index in self._indexes(before) - indexes if before else ():
-                tx.call("ZREM", index, saved.id)
-            for index in indexes:
-                tx.call("ZADD", index, epoch_us(saved.created_at), saved.id)
+            former = of_score(self._keys, key, before) if before else ()
+            relist(tx, former, of_score(self._keys, key, saved))
             refused = await tx.commit()
             if not refused:
                 return saved
@@ -149,8 +147,8 @@ class ScoreStore(Repository):
         check_id(name, "trace_id", trace_id)
         check_id(name, "span_id", span_id)
         filters = {"organization_id": organization_id, "project_id": project_id}
-        span = (trace_id, span_id)
-        index = self._index("span", _span(*span), lambda s: (s.trace_id, s.span_id) == span)
+        ids = (trace_id, span_id)
+        index = self._index("span", span(*ids), lambda s: (s.trace_id, s.span_id) == ids)
         return await self._page(Paging.of(name, page, per_page), index, filters)
 
     @operation
@@ -171,22 +169,6 @@ class ScoreStore(Repository):
 
     def _index(self, attribute: str, value: str, lists: Callable[[Score], bool]) -> Index[Score]:
         return Index(self._keys.scores_by(attribute, value), lists)
-
-    def _indexes(self, score: Score) -> set[str]:
-        """The sorted sets that list a score."""
-        attributes = {"scorer": score.scorer_id, "run": score.run_id, "entity": score.entity_id}
-        if score.trace_id is not None and score.span_id is not None:
-            attributes["span"] = _span(score.trace_id, score.span_id)
-        return {
-            index
-            for attribute, value in attributes.items()
-            for index in self._keys.scores_by(attribute, value, score.id)
-        }
-
-
-def _span(trace_id: str, span_id: str) -> str:
-    """Name a span within a trace; the length keeps the two ids apart."""
-    return f"{len(trace_id)}:{trace_id}:{span_id}"
 
 
 def _readable(key: str, stored: bytes | None) -> Score | None:

@@ -86,6 +86,11 @@ class RedisStore:
         _check_one_source(connection_string=connection_string, host=host, client=client)
         _check_text("id", id)
         _check_text("cache_prefix", cache_prefix)
+        _check_encodable(key_prefix=key_prefix, cache_prefix=cache_prefix)
+        _check_int("port", port, least=1, most=65535)
+        _check_int("db", db, least=0)
+        _check_ttl("cache_ttl", cache_ttl)
+        _check_options(client_options)
         _check_not_yet(indexes=indexes != "managed", retention=retention, min_replicas=min_replicas)
         self.id = id
         self._keys = Keys(key_prefix, hash_tags=bool(hash_tags))
@@ -297,6 +302,33 @@ def _wrong(argument: str, why: str) -> ConfigurationError:
 def _check_text(argument: str, value: object) -> None:
     if not isinstance(value, str) or not value.strip():
         raise _wrong(argument, "must be a non-blank string")
+
+
+def _check_encodable(**texts: object) -> None:
+    for argument, value in texts.items():
+        if not isinstance(value, str):
+            raise _wrong(argument, "must be a string")
+        try:
+            value.encode()
+        except UnicodeEncodeError as exc:
+            raise _wrong(argument, "has a lone surrogate") from exc
+
+
+def _check_int(argument: str, value: object, *, least: int, most: int | None = None) -> None:
+    if not isinstance(value, int) or value < least or (most is not None and value > most):
+        bounds = f"of {least} or more" if most is None else f"in {least}..{most}"
+        raise _wrong(argument, f"must be an int {bounds}")
+
+
+def _check_ttl(argument: str, value: object) -> None:
+    if value is not None and not isinstance(value, timedelta):
+        raise _wrong(argument, "must be a timedelta or None")
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    for argument in ("connection_pool", "unix_socket_path"):
+        if argument in options:
+            raise _wrong(argument, "says where to connect: pass a client or a connection string")
 
 
 def _check_one_source(**sources: object) -> None:

@@ -7,6 +7,7 @@ sent twice: a write whose reply was lost may have been applied, and only the cal
 import ssl
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
+from urllib.parse import urlencode
 
 import redis.asyncio as aioredis
 from anyio import CancelScope, Semaphore
@@ -176,31 +177,37 @@ def connect(address: Address, options: dict[str, Any]) -> StandaloneClient:
         address: A standalone address.
         options: Keyword options of ``redis.asyncio.Redis``; they win over the query string's.
     """
-    kwargs = {**_query_options(address), **options}
-    kwargs.setdefault("max_connections", MAX_CONNECTIONS)
-    # One attempt: a lost reply must not make redis-py send a write again.
-    kwargs.setdefault("retry", Retry(NoBackoff(), 0))
-    login = {"username": address.username, "password": address.password, "db": address.db}
-    kwargs = {**{k: v for k, v in login.items() if v is not None}, **kwargs}
-    if address.path:
-        kwargs["unix_socket_path"] = address.path
-    else:
-        kwargs["host"], kwargs["port"] = address.nodes[0]
-        kwargs["ssl"] = address.tls
     try:
-        return StandaloneClient(cast("Any", aioredis.Redis)(**kwargs), owned=True)
+        raw = cast("Any", aioredis.Redis)(**_arguments(address, options))
     except (TypeError, ValueError, exceptions.RedisError, ssl.SSLError) as exc:
         raise ConfigurationError(
             f"redis.asyncio.Redis does not take the client options: {exc}",
             code="CONFIGURATION_INVALID_CLIENT_OPTIONS",
-            details={"options": sorted(options)},
+            details={"options": sorted({*options, *dict(address.query)})},
         ) from exc
+    return StandaloneClient(raw, owned=True)
+
+
+def _arguments(address: Address, options: dict[str, Any]) -> dict[str, Any]:
+    """Put together what the client is built from; what stands later wins."""
+    login = {"username": address.username, "password": address.password, "db": address.db}
+    arguments: dict[str, Any] = {
+        "max_connections": MAX_CONNECTIONS,
+        # One attempt: a lost reply must not make redis-py send a write again.
+        "retry": Retry(NoBackoff(), 0),
+        **_query_options(address),
+        **{name: value for name, value in login.items() if value is not None},
+        **options,
+    }
+    if address.path:
+        return {**arguments, "unix_socket_path": address.path}
+    host, port = address.nodes[0]
+    return {**arguments, "host": host, "port": port, "ssl": address.tls}
 
 
 def _query_options(address: Address) -> dict[str, Any]:
     """Read query options as redis-py does: numbers and booleans by name."""
-    query = "&".join(f"{name}={value}" for name, value in address.query)
-    options = dict(parse_url(f"redis://localhost?{query}"))
+    options = dict(parse_url(f"redis://localhost?{urlencode(address.query)}"))
     options.pop("host", None)
     return options
 

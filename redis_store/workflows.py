@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from redis_store import codecs
 from redis_store.batch import Batch
+from redis_store.indexes import of_run, relist
 from redis_store.keys import check_id, check_ids, check_run, check_run_id, check_workflow_name
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import WorkflowRun, now
@@ -260,8 +261,7 @@ class WorkflowStore(Repository):
                     return
                 tx.same({found.key: found.json})
                 tx.delete([found.key])
-                for index, member in self._indexes(found).items():
-                    tx.call("ZREM", index, member)
+                relist(tx, of_run(self._keys, found.key, found.run), ())
                 if not await tx.commit():
                     return
 
@@ -336,30 +336,8 @@ class WorkflowStore(Repository):
             tx.delete([before.key])
         if namespace != NAMESPACE:
             return
-        indexes = self._indexes(after)
-        former = self._indexes(before) if before else {}
-        for index, member in former.items():
-            if indexes.get(index) != member:
-                tx.call("ZREM", index, member)
-        for index, member in indexes.items():
-            tx.call("ZADD", index, epoch_us(after.run.created_at), member)
-
-    def _indexes(self, stored: _Stored) -> dict[str, str]:
-        """The sorted sets that list a run, and by which name."""
-        run, member = stored.run, self._keys.member(stored.key)
-        attributes = {
-            "all": "",
-            "workflow": run.workflow_name,
-            "run": run.run_id,
-            "resource": run.resource_id,
-            "status": run.status,
-        }
-        return {
-            index: member
-            for attribute, value in attributes.items()
-            if value is not None
-            for index in self._keys.runs_by(attribute, value, member)
-        }
+        former = of_run(self._keys, before.key, before.run) if before else ()
+        relist(tx, former, of_run(self._keys, after.key, after.run))
 
 
 def _statuses(name: str, expected: object) -> frozenset[str] | None:

@@ -17,13 +17,13 @@ from msgspec import UNSET
 from redis_store import codecs
 from redis_store.client import Argument, Command
 from redis_store.errors import ThreadExistsError, ThreadNotFoundError
+from redis_store.indexes import of_thread, relist
 from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.memory import window as windows
-from redis_store.memory.index import list_thread
 from redis_store.memory.threads import check_title
 from redis_store.memory.window import Filter, Place, Window
 from redis_store.models import ClonedThread, CopiedThread, Message, Thread, new_id, now
-from redis_store.pages import DateRange, check_count, check_dict, range_us
+from redis_store.pages import DateRange, check_count, range_us
 from redis_store.repository import Repository, operation
 from redis_store.transaction import Transaction
 
@@ -53,8 +53,9 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
             check_id(self.name, "resource_id", self.resource_id)
         check_title(self.name, self.title)
         if self.metadata is not None:
-            check_dict(self.name, "metadata", self.metadata)
+            codecs.check_object(self.name, "metadata", self.metadata)
         check_count(self.name, "message_limit", self.message_limit)
+        range_us(self.name, self.date_range)
         check_ids(self.name, "message_ids", self.message_ids)
 
 
@@ -234,7 +235,7 @@ class Cloning(Repository):
         tx = Transaction(self._batch)
         tx.same({key: None})
         tx.set(key, record)
-        list_thread(tx, self._keys, thread, None)
+        relist(tx, (), of_thread(self._keys, key, thread))
         for first in range(0, len(parts), _CHUNK):
             pairs: list[Argument] = []
             for part in parts[first : first + _CHUNK]:

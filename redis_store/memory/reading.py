@@ -103,7 +103,8 @@ class Reading(Repository):
             resource_id=resource_id,
         )
         if resource_id == "":
-            return request.paging.of_items([], 0)
+            total = 0 if include_total else None
+            return request.paging.with_more([], total, has_more=False)
         check_id(name, "resource_id", resource_id)
         found = await self._batch.command("ZRANGE", self._keys.participants(resource_id), 0, -1)
         thread_ids = [thread_id.decode() for thread_id in found]
@@ -147,8 +148,8 @@ class Reading(Repository):
         unreturned = _ahead_of(rows, included, request, set(thread_ids))
         if not include_total:
             more = any(row.place.id not in unreturned for row in ahead)
-        elif request.filter.metadata or paging.end is None:
-            more = paging.end is not None and paging.offset + len(rows) < total
+        elif paging.end is None:
+            more = False
         else:
             more = paging.offset + len(rows) + len(unreturned) < total
         shown = {row.place.id: row for row in [*included, *rows]}
@@ -299,8 +300,8 @@ def _sides(item: Include) -> list[tuple[Direction, int]]:
 def _ahead_of(
     rows: list[Row], included: list[Row], request: _Request, thread_ids: set[str]
 ) -> set[str]:
-    """Find the included messages that a later page would show."""
-    if not rows:
+    """Find the included messages that a later page need not show; none under a metadata filter."""
+    if not rows or request.filter.metadata:
         return set()
     last, sign = rows[-1].place, -1 if request.descending else 1
     return {

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from redis_store import codecs
 from redis_store.errors import InvalidArgumentError
+from redis_store.indexes import of_resource, relist
 from redis_store.keys import check_id
 from redis_store.models import Resource, now
 from redis_store.pages import check_date, check_dict
 from redis_store.repository import Repository, operation
-from redis_store.transaction import attempts
+from redis_store.transaction import Transaction, attempts
 
 _TICK = timedelta(microseconds=1)
 
@@ -38,7 +39,9 @@ class Resources(Repository):
         """
         resource = _checked("save_resource", resource)
         json = codecs.encode_resource("save_resource", resource)
-        await self._batch.command("SET", self._keys.resource(resource.id), json)
+        tx = Transaction(self._batch)
+        self._store(tx, self._keys.resource(resource.id), json, resource)
+        await tx.commit()
         return resource
 
     @operation
@@ -58,7 +61,7 @@ class Resources(Repository):
         if working_memory is not UNSET:
             _check_memory(name, working_memory)
         if metadata is not UNSET:
-            check_dict(name, "metadata", metadata)
+            codecs.check_object(name, "metadata", metadata)
 
         def change(resource: Resource) -> Resource:
             if working_memory is not UNSET:
@@ -98,12 +101,17 @@ class Resources(Repository):
         while True:
             tx = next(rounds)
             json = _changed(name, key, found[key], resource_id, change)
+            resource = codecs.decode_resource(key, json)
             tx.same(found)
-            tx.set(key, json)
+            self._store(tx, key, json, resource)
             refused = await tx.commit()
             if not refused:
-                return codecs.decode_resource(key, json)
+                return resource
             found |= refused
+
+    def _store(self, tx: Transaction, key: str, json: bytes, resource: Resource) -> None:
+        tx.set(key, json)
+        relist(tx, (), of_resource(self._keys, key, resource))
 
 
 def _changed(

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from redis_store import codecs
 from redis_store.batch import entries
 from redis_store.errors import CorruptRecordError, InvalidArgumentError, ThreadNotFoundError
+from redis_store.indexes import of_thread, relist
 from redis_store.keys import check_id, check_thread_id
-from redis_store.memory.index import list_thread, unlist_thread
 from redis_store.models import Thread, now
 from redis_store.pages import check_date, check_dict
 from redis_store.repository import Repository, operation
@@ -59,7 +59,7 @@ class Threads(Repository):
         for tx in attempts(self._batch, "save_thread"):
             tx.same(found)
             tx.set(key, json)
-            list_thread(tx, self._keys, thread, _readable(key, found[key]))
+            self._relist(tx, _readable(key, found[key]), thread)
             refused = await tx.commit()
             if not refused:
                 break
@@ -84,7 +84,7 @@ class Threads(Repository):
         check_thread_id("update_thread", "thread_id", thread_id)
         check_title("update_thread", title)
         if metadata is not UNSET:
-            check_dict("update_thread", "metadata", metadata)
+            codecs.check_object("update_thread", "metadata", metadata)
 
         def change(thread: Thread) -> dict[str, object]:
             changes: dict[str, object] = {}
@@ -153,7 +153,7 @@ class Threads(Repository):
             thread = codecs.decode_thread(key, json)
             tx.same({key: stored})
             tx.set(key, json)
-            list_thread(tx, self._keys, thread, before)
+            self._relist(tx, before, thread)
             tx.own(thread_id, resource_id)
             self._leave_participants(tx, thread_id, owners)
             for newest_us, _ in newest:
@@ -180,9 +180,7 @@ class Threads(Repository):
             tx.delete(self._keys.message(thread_id, id_) for id_ in ids)
             tx.delete(index for index in indexes if found[index] == thread_id.encode())
             self._leave_participants(tx, thread_id, owners)
-            thread = _readable(key, stored)
-            if thread is not None:
-                unlist_thread(tx, self._keys, thread)
+            self._relist(tx, _readable(key, stored), None)
             if not await tx.commit():
                 return
 
@@ -213,7 +211,7 @@ class Threads(Repository):
             updated = codecs.decode_thread(key, json)
             tx.same(found)
             tx.set(key, json)
-            list_thread(tx, self._keys, updated, thread)
+            self._relist(tx, thread, updated)
             refused = await tx.commit()
             if not refused:
                 return updated
@@ -234,6 +232,11 @@ class Threads(Repository):
             ]
         )
         return stored, [owner.decode() for owner in owners], entries(placed)
+
+    def _relist(self, tx: Transaction, before: Thread | None, after: Thread | None) -> None:
+        """Enter a thread in its indexes in place of what it was."""
+        old = of_thread(self._keys, "", before) if before else ()
+        relist(tx, old, of_thread(self._keys, "", after) if after else ())
 
     def _leave_participants(self, tx: Transaction, thread_id: str, owners: list[str]) -> None:
         for owner in owners:
