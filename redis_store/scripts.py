@@ -26,10 +26,11 @@ class Script:
 
 COMMIT = Script("json", "time", "order", "cursor", "checks", "writes", "thread", "commit")
 PAGE = Script("json", "time", "order", "page")
+RECOUNT = Script("json", "recount")
 CACHE_PUSH = Script("cache_push")
 CACHE_INCREMENT = Script("cache_increment")
 CACHE_PUSH_INDEXED = Script("cache_push_indexed")
 CACHE_RAISE = Script("cache_raise")
 
-_ALL = (COMMIT, PAGE, CACHE_PUSH, CACHE_INCREMENT, CACHE_PUSH_INDEXED, CACHE_RAISE)
+_ALL = (COMMIT, PAGE, RECOUNT, CACHE_PUSH, CACHE_INCREMENT, CACHE_PUSH_INDEXED, CACHE_RAISE)
 BY_SHA = {script.sha: script for script in _ALL}

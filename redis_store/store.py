@@ -1,6 +1,7 @@
 """RedisStore: construction, connection, life cycle, and the way to the domains."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -15,6 +16,7 @@ from redis_store.cache import CacheStore
 from redis_store.embedded import EmbeddedServer
 from redis_store.errors import BackendError, ConfigurationError, StoreClosedError
 from redis_store.keys import Keys
+from redis_store.maintenance.reindex import Progress, Reindexing, adopt
 from redis_store.memory import MemoryStore
 from redis_store.repository import operation
 from redis_store.scores import ScoreStore
@@ -232,6 +234,19 @@ class RedisStore:
         await self.close()
 
     @operation
+    async def reindex(self, progress: Callable[[Progress], object] | None = None) -> None:
+        """Build the indexes of records that another writer stored, such as a Mastra app.
+
+        Needed once for a large database; ``init`` does it for one of at most 10,000 keys. Scans
+        the keyspace five times, 200 records at once, while the store is in use; what is written
+        meanwhile stays. Stopped at any point, it goes on from there when called again.
+
+        Args:
+            progress: Called after each batch with how many keys of a kind are done.
+        """
+        await Reindexing(self._batch).run(progress)
+
+    @operation
     async def ping(self) -> bool:
         """Ask the server for a sign of life: one round trip, ``True`` or an error."""
         return bool(await self._batch.command("PING") == b"PONG")
@@ -267,6 +282,18 @@ class RedisStore:
             if isinstance(reply, BackendError):
                 raise reply
         check_server(info)
+        await adopt(Batch(_Ready(self._client), self._keys))
+
+
+class _Ready:
+    """A connected client, for what must be done before the store counts as ready."""
+
+    def __init__(self, client: StandaloneClient) -> None:
+        self._client = client
+
+    async def client(self) -> StandaloneClient:
+        """Return it: see ``batch.Connected``."""
+        return self._client
 
 
 def check_server(info: bytes) -> None:

@@ -5,6 +5,7 @@ sent twice: a write whose reply was lost may have been applied, and only the cal
 """
 
 import ssl
+from codecs import lookup
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import urlencode
@@ -67,6 +68,7 @@ class StandaloneClient:
     """Commands to one server, over the pool of a redis.asyncio client."""
 
     def __init__(self, raw: aioredis.Redis, *, owned: bool) -> None:
+        _check_encoding(raw)
         self.raw = raw
         self._owned = owned
         self._pool = cast("_Pool", raw.connection_pool)
@@ -210,6 +212,16 @@ def _query_options(address: Address) -> dict[str, Any]:
     options = dict(parse_url(f"redis://localhost?{urlencode(address.query)}"))
     options.pop("host", None)
     return options
+
+
+def _check_encoding(raw: aioredis.Redis) -> None:
+    encoding = cast("Any", raw).get_encoder().encoding
+    if lookup(encoding).name != "utf-8":
+        raise ConfigurationError(
+            f"encoding must be UTF-8, as it is for every other writer, not {encoding}",
+            code="CONFIGURATION_INVALID_ENCODING",
+            details={"argument": "encoding", "encoding": encoding},
+        )
 
 
 def borrow(client: object) -> StandaloneClient:

@@ -111,6 +111,14 @@ class Transaction:
             args = [_digest(value) for value in values] if step == "hashed" else values
             self._part(keys[0]).checks.append(Step(step, keys, [len(keys), *args]))
 
+    def present(self, keys: Sequence[str]) -> None:
+        """Refuse unless every key holds a string."""
+        groups: defaultdict[int, list[str]] = defaultdict(list)
+        for key in keys:
+            groups[self.keys.slot(key)].append(key)
+        for group in groups.values():
+            self._part(group[0]).checks.append(Step("present", group, [len(group)]))
+
     def located(self, thread_of: Mapping[str, str]) -> None:
         """Refuse unless each message is still in its thread.
 

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
 from io import FileIO
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any, Final
 from weakref import WeakSet
 
@@ -43,7 +44,8 @@ async def watched(
 
     Args:
         command: Builds the command, argument by argument, for its private directory, which is
-            removed at the end and whose name is short enough for a unix socket.
+            made before and removed after it, and whose name is short enough for a unix socket.
+            The command itself is a path; a file that is not executable is run from a copy.
         lock: A file that the command keeps open, and with it the ``flock`` on it.
         log: Where the command's output goes.
 
@@ -64,8 +66,8 @@ async def watched(
 def _private_directory() -> Generator[Path]:
     root = tempfile.gettempdir()
     if len(os.fsencode(root)) > _LONGEST_ROOT:
-        root = "/tmp"  # noqa: S108 - mkdtemp makes a directory that nobody else can enter
-    private = Path(tempfile.mkdtemp(prefix="redis-store-", dir=root))
+        root = "/tmp"  # noqa: S108 - the script makes a new directory, or fails
+    private = Path(root) / f"redis-store-{token_hex(4)}"
     try:
         yield private
     finally:

@@ -1,7 +1,8 @@
 # Runs a server for as long as its parent holds the other end of stdin.
 #
-# $1       the server's private directory, removed at the end
-# $2 ...   the server's command line
+# $1       the server's private directory: made here, so that it cannot outlive a parent that is
+#          killed before this runs, and removed at the end
+# $2 ...   the server's command line; a binary that lost its mode is run from a copy
 # stdin    the leash: its end stops the server
 # stdout   the lock of a persistent directory; the server keeps it, as fd 3
 # stderr   the server's log
@@ -12,6 +13,12 @@
 PATH=$PATH:/usr/bin:/bin
 private=$1
 shift
+mkdir -m 700 -- "$private" || exit
+if ! [ -x "$1" ]; then
+    cp -- "$1" "$private/server" && chmod 700 "$private/server"
+    shift
+    set -- "$private/server" "$@"
+fi
 exec 4<&0 5>&2 2>/dev/null
 "$@" </dev/null 3>&1 >&5 2>&5 4<&- 5>&- &
 server=$!

@@ -99,7 +99,8 @@ async def store(
             for thread in await opened.memory.list_threads(per_page=None):
                 await opened.memory.delete_thread(thread.id)
             left = await raw.keys(place.keys.prefix)
-            resources = place.keys.resource(""), *place.keys.all_resources()
-            assert [key for key in left if not key.startswith(resources)] == []
+            kept = place.keys.resource(""), *place.keys.all_resources()
+            assert [key for key in left if not key.startswith(kept)] == []
         await opened.memory.dangerously_clear_all()
         assert await raw.keys(place.keys.prefix) == []
+        await raw("DEL", place.keys.marker())

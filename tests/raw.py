@@ -5,7 +5,10 @@ from typing import Any, Self, cast
 
 import redis.asyncio as aioredis
 
-from redis_store.keys import escape_glob
+from redis_store.keys import Keys, escape_glob
+
+
+_MARKER = Keys().marker()
 
 
 class Raw:
@@ -30,9 +33,9 @@ class Raw:
         await self._client.aclose()
 
     async def keys(self, prefix: str = "") -> list[str]:
-        """Every key that starts with a prefix, sorted."""
+        """Every key that starts with a prefix, sorted; the marker of complete indexes left out."""
         found: list[bytes] = await self("KEYS", f"{escape_glob(prefix)}*")
-        return sorted(key.decode() for key in found)
+        return sorted(key for name in found if not (key := name.decode()).endswith(_MARKER))
 
     async def sorted_set(self, key: str) -> dict[str, int]:
         """Members of a sorted set with their scores, in order."""

@@ -30,6 +30,11 @@ function checks.hashed()
   check_strings(number(), function(value) return redis.sha1hex(value or '') == arg() end)
 end
 
+-- KEYS: n strings. ARGV: n. Each must be there.
+function checks.present()
+  check_strings(number(), function(value) return value end)
+end
+
 -- KEYS: n message indexes. ARGV: n, the only thread that they may name.
 function checks.free()
   local n, thread = number(), arg()

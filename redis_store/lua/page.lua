@@ -1,6 +1,7 @@
 -- Read one window of a thread's messages. KEYS: order, owners.
 -- ARGV: body prefix, resource ('' for any), first µs, last µs ('' for open), "asc" or "desc",
--- cursor id, cursor score ('' for none), skip, take (-1 for all), "bodies" or "dates".
+-- µs of the last message seen ('' for none), skip, take (-1 for all), "bodies" or "dates", ids of
+-- the messages seen at that µs, the last one first.
 -- Returns {total in range, {id, score, …}, {body or created_at µs, …}}; or {-1} where messages of
 -- several resources are mixed and each must be looked at. Cost: O(log n + take).
 
@@ -22,16 +23,25 @@ local low = ARGV[3] ~= '' and rank(order, bodies, tonumber(ARGV[3]) - 1) or 0
 local high = ARGV[4] ~= '' and rank(order, bodies, tonumber(ARGV[4])) or card
 local total = math.max(0, high - low)
 
-if ARGV[6] ~= '' then
-  local at = redis.call('ZRANK', order, ARGV[6])
-  if descending then
-    high = math.min(high, at or redis.call('ZCOUNT', order, '-inf', '(' .. ARGV[7]))
-  else
-    low = math.max(low, at and at + 1 or redis.call('ZCOUNT', order, '-inf', ARGV[7]))
+-- Where the last of the messages seen is now, of those that are still there at their date.
+local function seen_at(us)
+  for i = 10, #ARGV do
+    local at = redis.call('ZRANK', order, ARGV[i])
+    if at and created_us(bodies, ARGV[i], us) == us then return at end
   end
 end
 
-local skip, take = tonumber(ARGV[8]), tonumber(ARGV[9])
+if ARGV[6] ~= '' then
+  local us = tonumber(ARGV[6])
+  local at = seen_at(us)
+  if descending then
+    high = math.min(high, at or rank(order, bodies, us))
+  else
+    low = math.max(low, at and at + 1 or rank(order, bodies, us - 1))
+  end
+end
+
+local skip, take = tonumber(ARGV[7]), tonumber(ARGV[8])
 local n = math.max(0, high - low - skip)
 if take >= 0 then n = math.min(n, take) end
 if n == 0 then return {total, {}, {}} end
@@ -41,7 +51,7 @@ local marks = redis.call(command, order, first, first + n - 1, 'WITHSCORES')
 
 local values, names = {}, {}
 for i = 1, #marks, 2 do
-  if ARGV[10] == 'dates' then
+  if ARGV[9] == 'dates' then
     values[#values + 1] = whole(created_us(bodies, marks[i], marks[i + 1]))
   else
     names[#names + 1] = bodies .. marks[i]

@@ -1,6 +1,6 @@
 """Reading messages: pages, includes, lookups by id, iteration."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from redis_store import codecs
@@ -8,6 +8,7 @@ from redis_store.errors import InvalidArgumentError
 from redis_store.filters import check_scalars
 from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.memory import window as windows
+from redis_store.memory.placement import grouped, threads_of
 from redis_store.memory.window import Filter, Place, Row, Window
 from redis_store.models import Message
 from redis_store.pages import (
@@ -192,7 +193,7 @@ class Reading(Repository):
                 thread_id=targets[item.id].place.thread_id,
                 direction=direction,
                 filter=scope,
-                after=targets[item.id].place,
+                seen=[targets[item.id].place],
                 take=count,
             )
             for item in request.include
@@ -205,13 +206,26 @@ class Reading(Repository):
         return list({row.place.id: row for row in [*targets.values(), *neighbours]}.values())
 
     async def _rows_by_id(self, ids: Sequence[str]) -> list[Row]:
-        """Find messages by their index, with their places. Two round trips."""
-        index_of = {id_: self._keys.message_index(id_) for id_ in ids}
-        owner = await self._batch.get(list(index_of.values()))
-        thread_of = {id_: found.decode() for id_ in ids if (found := owner[index_of[id_]])}
-        groups: dict[str, list[str]] = {}
-        for id_, thread_id in thread_of.items():
-            groups.setdefault(thread_id, []).append(id_)
+        """Find messages by their index, with their places. Two round trips, more for what moves."""
+        rows: list[Row] = []
+        left = await threads_of(self._batch, ids)
+        while left:
+            rows += (found := await self._rows_in(left))
+            known = {row.place.id for row in found}
+            left = await self._moved({id_: left[id_] for id_ in left if id_ not in known})
+        return rows
+
+    async def _moved(self, lost: Mapping[str, str]) -> dict[str, str]:
+        """Look again for messages that were not where their index said; nothing if it still does."""
+        tx = Transaction(self._batch)
+        for id_, thread_id in lost.items():
+            index = self._keys.message_index(id_)
+            tx.same({index: thread_id.encode(), self._keys.message(thread_id, id_): None})
+        return await threads_of(self._batch, lost) if await tx.commit() else {}
+
+    async def _rows_in(self, thread_of: Mapping[str, str]) -> list[Row]:
+        """Read messages, each from its thread. One round trip."""
+        groups = grouped(thread_of)
         replies = await self._batch.send(
             [
                 command

@@ -17,6 +17,8 @@ from redis_store.values import is_object
 
 # Messages read at once where each must be looked at.
 _CHUNK = 500
+# Messages of one date that a walk remembers, to find its place where the last one seen is gone.
+_SEEN = 100
 
 
 class Place(NamedTuple):
@@ -60,12 +62,15 @@ def _metadata(message: Message) -> object:
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one thread: ``take`` messages (``None``: all) after ``skip`` and the cursor."""
+    """A stretch of one thread: ``take`` messages (``None``: all) after ``skip`` and those seen.
+
+    ``seen`` holds messages of one date, the last one first.
+    """
 
     thread_id: str
     direction: Direction
     filter: Filter = Filter()
-    after: Place | None = None
+    seen: Sequence[Place] = ()
     skip: int = 0
     take: int | None = None
 
@@ -118,7 +123,7 @@ def _parts(reply: list[Any]) -> tuple[int, list[bytes], list[bytes | None]]:
 
 def _command(batch: Batch, window: Window, shape: str) -> Command:
     """Build the call of ``page.lua`` for a window."""
-    keys, wanted, after = batch.keys, window.filter, window.after
+    keys, wanted, seen = batch.keys, window.filter, window.seen
     return PAGE.call(
         [keys.order(window.thread_id), keys.owners(window.thread_id)],
         [
@@ -127,11 +132,11 @@ def _command(batch: Batch, window: Window, shape: str) -> Command:
             "" if wanted.from_us is None else wanted.from_us,
             "" if wanted.to_us is None else wanted.to_us,
             window.direction,
-            after.id if after else "",
-            after.score if after else "",
+            seen[0].created_us if seen else "",
             window.skip,
             -1 if window.take is None else window.take,
             shape,
+            *(place.id for place in seen),
         ],
     )
 
@@ -156,17 +161,18 @@ async def _scan(batch: Batch, window: Window) -> Slice:
 async def walk(batch: Batch, window: Window, chunk: int = _CHUNK) -> AsyncIterator[Row]:
     """Iterate over a thread's messages that pass the window's filter, a chunk in memory at once.
 
-    Follows the last message seen, not a number, so that what others add or delete meanwhile makes
-    it skip or repeat nothing. Ignores ``skip`` and ``take``.
+    Follows the last messages seen, not a number, so that what others add or delete meanwhile makes
+    it skip none; nor repeat any, unless others delete the last 100 seen of more that share a date.
+    Ignores ``skip`` and ``take``.
     """
     dates = Filter(from_us=window.filter.from_us, to_us=window.filter.to_us)
-    after = window.after
+    seen = window.seen
     while True:
         step = Window(
             thread_id=window.thread_id,
             direction=window.direction,
             filter=dates,
-            after=after,
+            seen=seen,
             take=chunk,
         )
         rows = (await read(batch, [step]))[0].rows
@@ -175,7 +181,13 @@ async def walk(batch: Batch, window: Window, chunk: int = _CHUNK) -> AsyncIterat
                 yield row
         if len(rows) < chunk:
             return
-        after = rows[-1].place
+        seen = _seen([*(row.place for row in reversed(rows)), *seen])
+
+
+def _seen(places: Sequence[Place]) -> list[Place]:
+    """Keep the places of the first one's date, as many as a walk remembers."""
+    last = places[0]
+    return [place for place in places if place.created_us == last.created_us][:_SEEN]
 
 
 async def places(batch: Batch, windows: Sequence[Window]) -> list[tuple[int, list[Place]]]:

@@ -1,0 +1,187 @@
+"""Building the indexes of records that another writer stored."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from redis_store.batch import Batch
+from redis_store.client import Command
+from redis_store.errors import CorruptRecordError
+from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, relist
+from redis_store.models import WorkflowRun
+from redis_store.scripts import RECOUNT
+from redis_store.transaction import attempts
+
+R = TypeVar("R")
+
+# The indexes that this version of the library reads.
+VERSION = b"1"
+# A database of at most so many keys is indexed by init(): some ten milliseconds.
+SMALL = 10_000
+_CHUNK = 200
+
+logger = logging.getLogger("redis_store")
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a maintenance call is: so many keys of one kind are done."""
+
+    kind: str
+    done: int
+
+
+class _State(msgspec.Struct):
+    """Where an unfinished run stopped."""
+
+    step: int = 0
+    cursor: str = ""
+
+
+class _Step(NamedTuple):
+    name: str
+    type: str
+    handle: Callable[[Sequence[str]], Awaitable[None]]
+
+
+class Reindexing:
+    """Builds every index from the records, while the store is in use.
+
+    Each batch is applied only if its records did not change since they were read, so nothing
+    written meanwhile is undone. Stopped at any point, it goes on from there when called again.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._keys = batch.keys
+        self._steps = (
+            _Step("threads", "string", partial(self._list, THREADS)),
+            _Step("orders", "zset", self._adopt_orders),
+            _Step("resources", "string", partial(self._list, RESOURCES)),
+            _Step("runs", "string", partial(self._list, RUNS)),
+            _Step("scores", "string", partial(self._list, SCORES)),
+        )
+
+    async def run(self, progress: Callable[[Progress], object] | None = None) -> None:
+        """Scan the keyspace once per kind of record. Bounded memory: 200 records at once."""
+        stored = await self._batch.command("GET", self._keys.reindex_state())
+        state = msgspec.json.decode(stored, type=_State) if stored else _State()
+        for number in range(state.step, len(self._steps)):
+            cursor = state.cursor if number == state.step else ""
+            await self._run_step(number, cursor, progress)
+        done: list[Command] = [("SET", self._keys.marker(), VERSION)]
+        await self._batch.send([*done, ("DEL", self._keys.reindex_state())])
+
+    async def _run_step(
+        self, number: int, cursor: str, progress: Callable[[Progress], object] | None
+    ) -> None:
+        step, count = self._steps[number], 0
+        pattern = self._keys.record_patterns()[step.name]
+        async for following, found in self._batch.scan(pattern, step.type, cursor):
+            for first in range(0, len(found), _CHUNK):
+                await step.handle(found[first : first + _CHUNK])
+            count += len(found)
+            state = msgspec.json.encode(_State(number, following))
+            await self._batch.command("SET", self._keys.reindex_state(), state)
+            if progress is not None:
+                progress(Progress(step.name, count))
+
+    async def _list(self, kind: Kind[R], keys: Sequence[str]) -> None:
+        """Enter records in their indexes; one that cannot be read is left to ``verify``."""
+        # On a cluster each record has a slot, and so a script, of its own.
+        size = 1 if self._keys.hash_tags else len(keys)
+        for first in range(0, len(keys), size):
+            found = await self._batch.get(keys[first : first + size])
+            for tx in attempts(self._batch, "reindex"):
+                records = await self._readable(kind, found)
+                tx.same({key: found[key] for key in records})
+                for key, record in records.items():
+                    relist(tx, (), kind.entries(self._keys, key, record))
+                refused = await tx.commit()
+                if not refused:
+                    break
+                found |= refused
+
+    async def _readable(self, kind: Kind[R], found: dict[str, bytes | None]) -> dict[str, R]:
+        records: dict[str, R] = {}
+        for key, stored in found.items():
+            try:
+                if stored is not None:
+                    records[key] = kind.decode(key, stored)
+            except CorruptRecordError as error:
+                logger.warning("not indexed: %s", error)
+        if kind.name == RUNS.name:
+            await self._drop_doubles(records)
+        return records
+
+    async def _drop_doubles(self, records: dict[str, R]) -> None:
+        """Leave out runs under a key with a resource suffix that are there without it too."""
+        plain: dict[str, str] = {}
+        for key, run in records.items():
+            assert isinstance(run, WorkflowRun)  # noqa: S101 - the kind is RUNS
+            plain[key] = self._keys.run("workflows", run.workflow_name, run.run_id)
+        suffixed = {key for key, name in plain.items() if key != name}
+        found = await self._batch.get([plain[key] for key in suffixed])
+        for key in suffixed:
+            if found[plain[key]] is not None:
+                del records[key]
+
+    async def _adopt_orders(self, orders: Sequence[str]) -> None:
+        """Count messages by resource, and give them their id index."""
+        for order in orders:
+            thread_id = self._keys.thread_of_order(order)
+            await recount(self._batch, thread_id)
+            ids = [id_.decode() for id_ in await self._batch.command("ZRANGE", order, 0, -1)]
+            for first in range(0, len(ids), _CHUNK):
+                await self._index_messages(thread_id, ids[first : first + _CHUNK])
+
+    async def _index_messages(self, thread_id: str, ids: Sequence[str]) -> None:
+        index_of = {id_: self._keys.message_index(id_) for id_ in ids}
+        body_of = {id_: self._keys.message(thread_id, id_) for id_ in ids}
+        known = await self._batch.get(list(index_of.values()))
+        missing = [id_ for id_ in ids if known[index_of[id_]] is None]
+        for tx in attempts(self._batch, "reindex"):
+            if not missing:
+                return
+            tx.present([body_of[id_] for id_ in missing])
+            tx.claim(thread_id, missing)
+            refused = await tx.commit()
+            gone = [i for i in missing if index_of[i] in refused or body_of[i] in refused]
+            if not gone:
+                return
+            missing = [id_ for id_ in missing if id_ not in gone]
+
+
+async def recount(batch: Batch, thread_id: str) -> None:
+    """Count a thread's messages by resource, and list it among those that hold any."""
+    keys = batch.keys
+    names = [keys.order(thread_id), keys.owners(thread_id)]
+    flat = await batch.run(RECOUNT, names, [keys.bodies(thread_id)])
+    owners = zip(flat[::2], flat[1::2], strict=True)
+    await batch.send(
+        [
+            ("ZADD", keys.participants(owner.decode()), "GT", int(float(score)), thread_id)
+            for owner, score in owners
+        ]
+    )
+
+
+async def adopt(batch: Batch) -> None:
+    """Notice records without indexes when a store opens. One round trip where there are none.
+
+    A database of at most 10,000 keys is indexed at once. Of a larger one only a warning is
+    logged, at each opening until ``reindex`` has run.
+    """
+    marker, size = await batch.send([("GET", batch.keys.marker()), ("DBSIZE",)])
+    if marker == VERSION:
+        return
+    if size <= SMALL:
+        await Reindexing(batch).run()
+        return
+    logger.warning(
+        "the database has %d keys and no complete indexes of this store: records that another "
+        "writer stored are not listed before `await store.reindex()`",
+        size,
+    )
