@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from redis_store.client import Argument, Client, Command, Reply
 from redis_store.errors import BackendError
@@ -104,7 +104,15 @@ def _with_source(command: Command) -> Command:
 
 
 def entries(reply: Reply) -> list[tuple[float, str]]:
-    """Read a WITHSCORES reply as (score, member): flat in RESP2, pairs in RESP3."""
-    flat = not reply or not isinstance(reply[0], list)
-    pairs = zip(reply[::2], reply[1::2], strict=True) if flat else reply
-    return [(float(score), member.decode()) for member, score in pairs]
+    """Read a WITHSCORES reply as (score, member)."""
+    return [(float(score), member.decode()) for member, score in pairs(reply)]
+
+
+def pairs(reply: Reply) -> list[tuple[Any, Any]]:
+    """Read a reply of pairs: flat in RESP2; nested, or a dict, in RESP3."""
+    if isinstance(reply, dict):
+        fields: Any = reply
+        return list(fields.items())
+    if not reply or isinstance(reply[0], list):
+        return [(first, second) for first, second in reply]
+    return list(zip(reply[::2], reply[1::2], strict=True))

@@ -4,15 +4,13 @@ They are written with every record and trusted by no reader: truth is the record
 """
 
 from collections.abc import Callable, Collection
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from redis_store import codecs
 from redis_store.keys import Keys
 from redis_store.models import Resource, Score, Thread, WorkflowRun
 from redis_store.pages import ThreadOrder, epoch_us
 from redis_store.transaction import Transaction
-
-R = TypeVar("R")
 
 ORDERS: tuple[ThreadOrder, ...] = ("created_at", "updated_at")
 
@@ -25,7 +23,7 @@ class Entry(NamedTuple):
     score_us: int
 
 
-class Kind(NamedTuple, Generic[R]):
+class Kind(NamedTuple):
     """A kind of record that is listed: how it is read, and where it must be found.
 
     Attributes:
@@ -35,8 +33,8 @@ class Kind(NamedTuple, Generic[R]):
     """
 
     name: str
-    decode: Callable[[str, bytes], R]
-    entries: Callable[[Keys, str, R], set[Entry]]
+    decode: Callable[[str, bytes], Any]
+    entries: Callable[[Keys, str, Any], set[Entry]]
 
 
 def of_thread(keys: Keys, _: str, thread: Thread) -> set[Entry]:

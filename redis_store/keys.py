@@ -267,6 +267,36 @@ class Keys:
         thread_id, _, message_id = rest.partition(end)
         return self._untag(thread_id + end[:-4]), message_id
 
+    def message_of_index(self, key: str) -> str:
+        """The message whose index has this key."""
+        return key.removeprefix(self.message_index(""))
+
+    def index_pattern(self, kind: str) -> str:
+        """The glob pattern of the sorted sets that list a kind of record."""
+        domain = {"runs": "workflows", "scores": "scores"}.get(kind, f"memory:{kind}")
+        return f"{escape_glob(self.prefix)}redis_store:{domain}:*"
+
+    def record_of(self, kind: str, member: str) -> str:
+        """The record that an entry of such a sorted set names."""
+        spell = {"threads": self.thread, "resources": self.resource, "scores": self.score}
+        return spell.get(kind, self.of_member)(member)
+
+    def owners_pattern(self) -> str:
+        """The glob pattern of all counts by resource."""
+        return f"{escape_glob(self.prefix)}redis_store:memory:owners:*"
+
+    def participants_pattern(self) -> str:
+        """The glob pattern of all lists of a resource's threads."""
+        return f"{escape_glob(self.prefix)}redis_store:memory:messages:*"
+
+    def thread_of_owners(self, key: str) -> str:
+        """The thread whose counts have this key."""
+        return self._untag(key.removeprefix(f"{self.prefix}redis_store:memory:owners:"))
+
+    def resource_of_participants(self, key: str) -> str:
+        """The resource whose threads have this key."""
+        return key.removeprefix(self.participants(""))
+
     def workflow_patterns(self) -> dict[str, str]:
         """Glob patterns that together match every key of the workflows domain, by value type."""
         return self._patterns(

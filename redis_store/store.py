@@ -16,7 +16,7 @@ from redis_store.cache import CacheStore
 from redis_store.embedded import EmbeddedServer
 from redis_store.errors import BackendError, ConfigurationError, StoreClosedError
 from redis_store.keys import Keys
-from redis_store.maintenance.reindex import Progress, Reindexing, adopt
+from redis_store.maintenance import Progress, Reindexing, Report, Verification, adopt
 from redis_store.memory import MemoryStore
 from redis_store.repository import operation
 from redis_store.scores import ScoreStore
@@ -245,6 +245,22 @@ class RedisStore:
             progress: Called after each batch with how many keys of a kind are done.
         """
         await Reindexing(self._batch).run(progress)
+
+    @operation
+    async def verify(self, *, repair: bool = False) -> Report:
+        """Check every record against every index, both ways.
+
+        Scans the keyspace while the store is in use, 200 records at once; a thread's order and
+        messages are read whole. What changes meanwhile is left to the next run.
+
+        Args:
+            repair: Whether to mend what is wrong. Records are not changed, except that a message
+                whose thread is gone is removed.
+
+        Returns:
+            What was looked at, found and mended.
+        """
+        return await Verification(self._batch, repair=repair).run()
 
     @operation
     async def ping(self) -> bool:

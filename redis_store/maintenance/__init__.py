@@ -1,5 +1,7 @@
 """Keeping the indexes true to the records, and the records to their time."""
 
-from redis_store.maintenance.reindex import Progress, Reindexing
+from redis_store.maintenance.reindex import Progress, Reindexing, adopt
+from redis_store.maintenance.report import Finding, Report
+from redis_store.maintenance.verify import Verification
 
-__all__ = ["Progress", "Reindexing"]
+__all__ = ["Finding", "Progress", "Reindexing", "Report", "Verification", "adopt"]

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,11 +11,8 @@ from redis_store.batch import Batch
 from redis_store.client import Command
 from redis_store.errors import CorruptRecordError
 from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, relist
-from redis_store.models import WorkflowRun
 from redis_store.scripts import RECOUNT
 from redis_store.transaction import attempts
-
-R = TypeVar("R")
 
 # The indexes that this version of the library reads.
 VERSION = b"1"
@@ -88,7 +85,7 @@ class Reindexing:
             if progress is not None:
                 progress(Progress(step.name, count))
 
-    async def _list(self, kind: Kind[R], keys: Sequence[str]) -> None:
+    async def _list(self, kind: Kind, keys: Sequence[str]) -> None:
         """Enter records in their indexes; one that cannot be read is left to ``verify``."""
         # On a cluster each record has a slot, and so a script, of its own.
         size = 1 if self._keys.hash_tags else len(keys)
@@ -104,8 +101,8 @@ class Reindexing:
                     break
                 found |= refused
 
-    async def _readable(self, kind: Kind[R], found: dict[str, bytes | None]) -> dict[str, R]:
-        records: dict[str, R] = {}
+    async def _readable(self, kind: Kind, found: dict[str, bytes | None]) -> dict[str, Any]:
+        records: dict[str, Any] = {}
         for key, stored in found.items():
             try:
                 if stored is not None:
@@ -116,11 +113,10 @@ class Reindexing:
             await self._drop_doubles(records)
         return records
 
-    async def _drop_doubles(self, records: dict[str, R]) -> None:
+    async def _drop_doubles(self, records: dict[str, Any]) -> None:
         """Leave out runs under a key with a resource suffix that are there without it too."""
         plain: dict[str, str] = {}
         for key, run in records.items():
-            assert isinstance(run, WorkflowRun)  # noqa: S101 - the kind is RUNS
             plain[key] = self._keys.run("workflows", run.workflow_name, run.run_id)
         suffixed = {key for key, name in plain.items() if key != name}
         found = await self._batch.get([plain[key] for key in suffixed])

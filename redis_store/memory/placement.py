@@ -13,9 +13,7 @@ async def threads_of(batch: Batch, message_ids: Collection[str]) -> dict[str, st
     index_of = {id_: batch.keys.message_index(id_) for id_ in message_ids}
     found = await batch.get(list(index_of.values()))
     return {
-        id_: thread_id.decode()
-        for id_, index in index_of.items()
-        if (thread_id := found[index]) is not None
+        id_: thread_id.decode() for id_, index in index_of.items() if (thread_id := found[index])
     }
 
 

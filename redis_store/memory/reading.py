@@ -24,6 +24,7 @@ from redis_store.pages import (
     range_us,
 )
 from redis_store.repository import Repository, operation
+from redis_store.transaction import Transaction
 
 
 class Reading(Repository):
@@ -216,11 +217,10 @@ class Reading(Repository):
         return rows
 
     async def _moved(self, lost: Mapping[str, str]) -> dict[str, str]:
-        """Look again for messages that were not where their index said; nothing if it still does."""
+        """Look again for messages that were not where their index said, unless it still says so."""
+        said = {self._keys.message_index(id_): lost[id_].encode() for id_ in lost}
         tx = Transaction(self._batch)
-        for id_, thread_id in lost.items():
-            index = self._keys.message_index(id_)
-            tx.same({index: thread_id.encode(), self._keys.message(thread_id, id_): None})
+        tx.same(said | {self._keys.message(lost[id_], id_): None for id_ in lost})
         return await threads_of(self._batch, lost) if await tx.commit() else {}
 
     async def _rows_in(self, thread_of: Mapping[str, str]) -> list[Row]:
