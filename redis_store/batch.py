@@ -25,11 +25,18 @@ class Connected(Protocol):
 
 
 class Batch:
-    """The way from repositories to the server."""
+    """The way from repositories to the server.
 
-    def __init__(self, store: Connected, keys: Keys) -> None:
+    Args:
+        store: Gives the client.
+        keys: Spells the keys.
+        scans: Whether listings look at every record rather than trust an index.
+    """
+
+    def __init__(self, store: Connected, keys: Keys, *, scans: bool = False) -> None:
         self._store = store
         self.keys = keys
+        self.scans = scans
         self.turns = Turns()
 
     async def send(self, commands: Sequence[Command]) -> list[Reply]:
@@ -110,9 +117,9 @@ def entries(reply: Reply) -> list[tuple[float, str]]:
 
 def pairs(reply: Reply) -> list[tuple[Any, Any]]:
     """Read a reply of pairs: flat in RESP2; nested, or a dict, in RESP3."""
-    if isinstance(reply, dict):
-        fields: Any = reply
-        return list(fields.items())
+    items = getattr(reply, "items", None)
+    if items is not None:
+        return list(items())
     if not reply or isinstance(reply[0], list):
         return [(first, second) for first, second in reply]
     return list(zip(reply[::2], reply[1::2], strict=True))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from redis_store import codecs
-from redis_store.keys import Keys
+from redis_store.batch import Batch
+from redis_store.keys import RUN_NAMESPACE, Keys
 from redis_store.models import Resource, Score, Thread, WorkflowRun
 from redis_store.pages import ThreadOrder, epoch_us
 from redis_store.transaction import Transaction
@@ -30,11 +31,13 @@ class Kind(NamedTuple):
         name: The kind, in the plural.
         decode: Reads the record stored at a key.
         entries: All its entries, given its key.
+        best: The key that counts instead, if it is there too.
     """
 
     name: str
     decode: Callable[[str, bytes], Any]
     entries: Callable[[Keys, str, Any], set[Entry]]
+    best: Callable[[Keys, str, Any], str]
 
 
 def of_thread(keys: Keys, _: str, thread: Thread) -> set[Entry]:
@@ -105,7 +108,22 @@ def relist(tx: Transaction, before: Collection[Entry], after: Collection[Entry])
         tx.call("ZADD", entry.key, entry.score_us, entry.member)
 
 
-THREADS = Kind("threads", codecs.decode_thread, of_thread)
-RESOURCES = Kind("resources", codecs.decode_resource, of_resource)
-RUNS = Kind("runs", codecs.decode_run, of_run)
-SCORES = Kind("scores", codecs.decode_score, of_score)
+def _itself(_: Keys, key: str, __: object) -> str:
+    return key
+
+
+def _without_suffix(keys: Keys, _: str, run: WorkflowRun) -> str:
+    return keys.run(RUN_NAMESPACE, run.workflow_name, run.run_id)
+
+
+THREADS = Kind("threads", codecs.decode_thread, of_thread, _itself)
+RESOURCES = Kind("resources", codecs.decode_resource, of_resource, _itself)
+RUNS = Kind("runs", codecs.decode_run, of_run, _without_suffix)
+SCORES = Kind("scores", codecs.decode_score, of_score, _itself)
+
+
+async def best_only(batch: Batch, kind: Kind, records: dict[str, Any]) -> dict[str, Any]:
+    """Leave out records that are there under a better key too. One round trip at most."""
+    best = {key: kind.best(batch.keys, key, record) for key, record in records.items()}
+    rivals = await batch.get([best[key] for key in records if best[key] != key])
+    return {key: record for key, record in records.items() if rivals.get(best[key]) is None}

@@ -16,6 +16,8 @@ from redis_store.errors import ConfigurationError, InvalidArgumentError
 
 MAX_ID_BYTES = 1024
 SLOTS = 16384
+# The namespace whose workflow runs are listed.
+RUN_NAMESPACE = "workflows"
 # A global listing's index is split over this many keys on a cluster, so that none is hot.
 TAGGED_SHARDS = 32
 
@@ -192,6 +194,10 @@ class Keys:
         """What ``@mastra/redis`` adds to the key of a run that has a resource."""
         return f":resourceId:{resource_id}"
 
+    def suffixed_runs_pattern(self, run_key: str) -> str:
+        """The glob pattern of a run's records whose keys have a resource suffix."""
+        return f"{escape_glob(run_key + self.run_suffix(''))}*"
+
     def member(self, key: str) -> str:
         """How an index names a record whose key has no other name."""
         return key.removeprefix(self.prefix)
@@ -251,7 +257,7 @@ class Keys:
             "messages": f"{prefix}mastra_messages:threadId:{tag}:id:*",
             "indexes": f"{prefix}msg-idx:*",
             "resources": f"{prefix}mastra_resources:*",
-            "runs": f"{prefix}mastra_workflow_snapshot:namespace:workflows:*",
+            "runs": f"{prefix}mastra_workflow_snapshot:namespace:{RUN_NAMESPACE}:*",
             "scores": f"{prefix}mastra_scorers:id:*",
         }
 

@@ -1,5 +1,7 @@
 """Pages of records, from the sorted sets that index them.
 
+A store that does not trust indexes looks at every record instead.
+
 An index is a hint: an entry whose record is gone, or no longer belongs, is removed by the reader,
 who then reads again; so no page is short and no total counts it.
 """
@@ -9,6 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from redis_store.batch import Batch, entries
 from redis_store.client import Command
+from redis_store.indexes import Kind, best_only
 from redis_store.pages import Page, Paging
 from redis_store.transaction import Transaction
 
@@ -42,16 +45,12 @@ class Listing(Generic[R]):
 
     Args:
         batch: The way to the server.
-        key_of: The record's key, from an index's member.
-        decode: Reads the record stored at a key.
+        kind: Which records.
     """
 
-    def __init__(
-        self, batch: Batch, key_of: Callable[[str], str], decode: Callable[[str, bytes], R]
-    ) -> None:
+    def __init__(self, batch: Batch, kind: Kind) -> None:
         self._batch = batch
-        self._key_of = key_of
-        self._decode = decode
+        self._kind = kind
 
     async def page(self, paging: Paging, query: Query[R]) -> Page[R]:
         """Read a page. Two round trips.
@@ -60,6 +59,8 @@ class Listing(Generic[R]):
         members of each cross the wire, but only the page's records. A query that ``accepts``
         reads every record that the indexes list, 500 at a time.
         """
+        if self._batch.scans:
+            return paging.cut(await self._scanned(query))
         window = paging if query.accepts is None else Paging(0, None)
         while True:
             members, total = await self._members(window, query)
@@ -69,6 +70,32 @@ class Listing(Generic[R]):
             if query.accepts is None:
                 return paging.of_items(records, total)
             return paging.cut([record for record in records if query.accepts(record)])
+
+    async def _scanned(self, query: Query[R]) -> list[R]:
+        """Look at every record of the kind, for want of an index to trust."""
+        rows: dict[tuple[int, str], R] = {}
+        pattern = self._batch.keys.record_patterns()[self._kind.name]
+        async for _, keys in self._batch.scan(pattern, "string"):
+            for first in range(0, len(keys), _CHUNK):
+                found = await self._batch.get(keys[first : first + _CHUNK])
+                records = {k: self._kind.decode(k, v) for k, v in found.items() if v is not None}
+                for key, record in (await best_only(self._batch, self._kind, records)).items():
+                    place = self._place(key, record, query)
+                    if place is not None:
+                        rows[place] = record
+        return [rows[place] for place in sorted(rows, reverse=query.descending)]
+
+    def _place(self, key: str, record: R, query: Query[R]) -> tuple[int, str] | None:
+        """Where a record stands among those that a query asks for; ``None`` if it does not."""
+        shards = query.indexes[0].shards
+        entries = self._kind.entries(self._batch.keys, key, record)
+        place = next(((e.score_us, e.member) for e in entries if e.key in shards), None)
+        if place is None or not all(index.lists(record) for index in query.indexes):
+            return None
+        low = place[0] if query.from_us is None else query.from_us
+        high = place[0] if query.to_us is None else query.to_us
+        wanted = low <= place[0] <= high and (query.accepts is None or query.accepts(record))
+        return place if wanted else None
 
     async def _members(self, window: Paging, query: Query[R]) -> tuple[list[str], int]:
         """Read the members of the window, and how many there are in all."""
@@ -117,13 +144,13 @@ class Listing(Generic[R]):
         found: dict[str, bytes | None] = {}
         for first in range(0, len(members), _CHUNK):
             chunk = members[first : first + _CHUNK]
-            found |= await self._batch.get([self._key_of(member) for member in chunk])
+            found |= await self._batch.get([self._key(member) for member in chunk])
         records: list[R] = []
         stale: list[tuple[str, str]] = []
         for member in members:
-            key = self._key_of(member)
+            key = self._key(member)
             stored = found[key]
-            record = None if stored is None else self._decode(key, stored)
+            record = None if stored is None else self._kind.decode(key, stored)
             wrong = [i for i in indexes if record is None or not i.lists(record)]
             stale += [(shard, member) for index in wrong for shard in index.shards]
             if record is not None and not wrong:
@@ -133,12 +160,15 @@ class Listing(Generic[R]):
         await self._remove(stale, found)
         return None
 
+    def _key(self, member: str) -> str:
+        return self._batch.keys.record_of(self._kind.name, member)
+
     async def _remove(
         self, stale: Sequence[tuple[str, str]], found: dict[str, bytes | None]
     ) -> None:
         """Remove index entries, unless their record changed since it was read."""
         tx = Transaction(self._batch)
-        tx.same({self._key_of(member): found[self._key_of(member)] for _, member in stale})
+        tx.same({self._key(member): found[self._key(member)] for _, member in stale})
         for shard, member in stale:
             tx.call("ZREM", shard, member)
         await tx.commit()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from redis_store import codecs
 from redis_store.batch import Batch
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
-from redis_store.indexes import of_score, relist, span
+from redis_store.indexes import SCORES, of_score, relist, span
 from redis_store.keys import check_id
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import Score
@@ -29,7 +29,7 @@ class ScoreStore(Repository):
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
-        self._scores = Listing(batch, self._keys.score, codecs.decode_score)
+        self._scores: Listing[Score] = Listing(batch, SCORES)
 
     @operation
     async def save_score(self, score: Score) -> Score:

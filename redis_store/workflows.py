@@ -14,8 +14,15 @@ from msgspec import Raw
 
 from redis_store import codecs
 from redis_store.batch import Batch
-from redis_store.indexes import of_run, relist
-from redis_store.keys import check_id, check_ids, check_run, check_run_id, check_workflow_name
+from redis_store.indexes import RUNS, of_run, relist
+from redis_store.keys import (
+    RUN_NAMESPACE,
+    check_id,
+    check_ids,
+    check_run,
+    check_run_id,
+    check_workflow_name,
+)
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import WorkflowRun, now
 from redis_store.pages import Page, Paging, check_date, check_dict, epoch_us
@@ -23,7 +30,6 @@ from redis_store.repository import Repository, operation
 from redis_store.transaction import Transaction, attempts
 from redis_store.values import is_array, is_object
 
-NAMESPACE = "workflows"
 _TICK = timedelta(microseconds=1)
 
 Fields = dict[str, Raw]
@@ -48,7 +54,7 @@ class WorkflowStore(Repository):
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
-        self._runs = Listing(batch, self._keys.of_member, codecs.decode_run)
+        self._runs: Listing[WorkflowRun] = Listing(batch, RUNS)
 
     @property
     def supports_concurrent_updates(self) -> bool:
@@ -65,7 +71,7 @@ class WorkflowStore(Repository):
         resource_id: str | None = None,
         created_at: datetime | None = None,
         updated_at: datetime | None = None,
-        namespace: str = NAMESPACE,
+        namespace: str = RUN_NAMESPACE,
     ) -> None:
         """Store a run's snapshot in place of an earlier one. Two round trips.
 
@@ -105,7 +111,7 @@ class WorkflowStore(Repository):
 
     @operation
     async def load_workflow_snapshot(
-        self, workflow_name: str, run_id: str, *, namespace: str = NAMESPACE
+        self, workflow_name: str, run_id: str, *, namespace: str = RUN_NAMESPACE
     ) -> dict[str, Any] | None:
         """Read a run's snapshot, or ``None``. One round trip."""
         check_run("load_workflow_snapshot", namespace, workflow_name, run_id)
@@ -131,7 +137,7 @@ class WorkflowStore(Repository):
             The whole context; ``{}`` for an unknown run, which is not created.
         """
         name = "update_workflow_results"
-        check_run(name, NAMESPACE, workflow_name, run_id)
+        check_run(name, RUN_NAMESPACE, workflow_name, run_id)
         check_id(name, "step_id", step_id)
         codecs.encode(name, "result", result)
         if request_context is not None:
@@ -175,7 +181,7 @@ class WorkflowStore(Repository):
             The merged snapshot; ``None`` when the run is unknown or its status was another.
         """
         name = "update_workflow_state"
-        check_run(name, NAMESPACE, workflow_name, run_id)
+        check_run(name, RUN_NAMESPACE, workflow_name, run_id)
         check_dict(name, "state", state)
         codecs.encode(name, "state", state)
         expected = _statuses(name, expected_status)
@@ -200,7 +206,7 @@ class WorkflowStore(Repository):
         check_run_id(name, run_id)
         if workflow_name is not None:
             check_workflow_name(name, workflow_name)
-            found = await self._find(NAMESPACE, workflow_name, run_id)
+            found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
             return None if found is None else found.run
         index = self._index("run", run_id, lambda run: run.run_id == run_id)
         page = await self._runs.page(Paging(0, 1), Query([index], descending=True))
@@ -252,11 +258,11 @@ class WorkflowStore(Repository):
     async def delete_workflow_run_by_id(self, run_id: str, *, workflow_name: str) -> None:
         """Remove a run; an unknown one is fine. Two round trips."""
         name = "delete_workflow_run_by_id"
-        check_run(name, NAMESPACE, workflow_name, run_id)
-        key = self._keys.run(NAMESPACE, workflow_name, run_id)
+        check_run(name, RUN_NAMESPACE, workflow_name, run_id)
+        key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
         async with self._batch.turns.of(key):
             for tx in attempts(self._batch, name):
-                found = await self._find(NAMESPACE, workflow_name, run_id)
+                found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
                 if found is None:
                     return
                 tx.same({found.key: found.json})
@@ -280,14 +286,21 @@ class WorkflowStore(Repository):
         key = self._keys.run(namespace, workflow_name, run_id)
         (index,) = self._keys.runs_by("run", run_id)
         stored, listed = await self._batch.send([("GET", key), ("ZRANGE", index, 0, -1)])
-        if stored is None:
-            start = self._keys.member(key) + self._keys.run_suffix("")
-            suffixed = [m for member in listed if (m := member.decode()).startswith(start)]
-            if not suffixed or namespace != NAMESPACE:
-                return None
-            key = self._keys.of_member(suffixed[0])
-            stored = await self._batch.command("GET", key)
-        return None if stored is None else _Stored(key, stored, codecs.decode_run(key, stored))
+        if stored is not None:
+            return _Stored(key, stored, codecs.decode_run(key, stored))
+        suffixed = await self._suffixed(key, listed) if namespace == RUN_NAMESPACE else []
+        for name, found in (await self._batch.get(suffixed)).items():
+            if found is not None:
+                return _Stored(name, found, codecs.decode_run(name, found))
+        return None
+
+    async def _suffixed(self, key: str, listed: list[bytes]) -> list[str]:
+        """Find the keys with a resource suffix under which a run may be."""
+        if not self._batch.scans:
+            names = [self._keys.of_member(member.decode()) for member in listed]
+            return [name for name in names if name.startswith(key + self._keys.run_suffix(""))]
+        pattern = self._keys.suffixed_runs_pattern(key)
+        return [name async for _, names in self._batch.scan(pattern, "string") for name in names]
 
     async def _modify(
         self,
@@ -297,12 +310,12 @@ class WorkflowStore(Repository):
         change: Callable[[WorkflowRun, Fields], Fields | None],
     ) -> dict[str, Any] | None:
         """Change the snapshot by what was read, again until nobody came between."""
-        key = self._keys.run(NAMESPACE, workflow_name, run_id)
+        key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
         rounds = attempts(self._batch, name)
         async with self._batch.turns.of(key):
             while True:
                 tx = next(rounds)
-                found = await self._find(NAMESPACE, workflow_name, run_id)
+                found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
                 if found is None:
                     return None
                 record = codecs.decode_fields(found.key, found.json)
@@ -314,7 +327,7 @@ class WorkflowStore(Repository):
                 record["updatedAt"] = Raw(codecs.encode(name, "updated_at", later))
                 json = bytes(codecs.join(record))
                 run = codecs.decode_run(key, json)
-                self._write(tx, NAMESPACE, found, _Stored(key, json, run))
+                self._write(tx, RUN_NAMESPACE, found, _Stored(key, json, run))
                 if not await tx.commit():
                     return run.snapshot
 
@@ -334,7 +347,7 @@ class WorkflowStore(Repository):
         if before is not None and before.key != after.key:
             tx.same({before.key: before.json})
             tx.delete([before.key])
-        if namespace != NAMESPACE:
+        if namespace != RUN_NAMESPACE:
             return
         former = of_run(self._keys, before.key, before.run) if before else ()
         relist(tx, former, of_run(self._keys, after.key, after.run))

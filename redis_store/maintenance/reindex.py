@@ -10,7 +10,7 @@ import msgspec
 from redis_store.batch import Batch
 from redis_store.client import Command
 from redis_store.errors import CorruptRecordError
-from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, relist
+from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, best_only, relist
 from redis_store.scripts import RECOUNT
 from redis_store.transaction import attempts
 
@@ -109,20 +109,7 @@ class Reindexing:
                     records[key] = kind.decode(key, stored)
             except CorruptRecordError as error:
                 logger.warning("not indexed: %s", error)
-        if kind.name == RUNS.name:
-            await self._drop_doubles(records)
-        return records
-
-    async def _drop_doubles(self, records: dict[str, Any]) -> None:
-        """Leave out runs under a key with a resource suffix that are there without it too."""
-        plain: dict[str, str] = {}
-        for key, run in records.items():
-            plain[key] = self._keys.run("workflows", run.workflow_name, run.run_id)
-        suffixed = {key for key, name in plain.items() if key != name}
-        found = await self._batch.get([plain[key] for key in suffixed])
-        for key in suffixed:
-            if found[plain[key]] is not None:
-                del records[key]
+        return await best_only(self._batch, kind, records)
 
     async def _adopt_orders(self, orders: Sequence[str]) -> None:
         """Count messages by resource, and give them their id index."""

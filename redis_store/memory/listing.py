@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from redis_store import codecs
 from redis_store.batch import Batch
 from redis_store.filters import check_metadata, matches
+from redis_store.indexes import THREADS
 from redis_store.keys import check_id
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import Thread
@@ -17,7 +17,7 @@ class ThreadListings(Repository):
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
-        self._threads = Listing(batch, self._keys.thread, codecs.decode_thread)
+        self._threads: Listing[Thread] = Listing(batch, THREADS)
 
     @operation
     async def list_threads(
