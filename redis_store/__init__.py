@@ -17,6 +17,7 @@ from redis_store.errors import (
     ThreadExistsError,
     ThreadNotFoundError,
 )
+from redis_store.maintenance import Finding, Progress, Pruned, Report, Retention
 from redis_store.memory import MemoryStore
 from redis_store.models import (
     ClonedThread,
@@ -47,6 +48,7 @@ __all__ = [
     "CopiedThread",
     "CorruptRecordError",
     "DateRange",
+    "Finding",
     "Include",
     "InvalidArgumentError",
     "MemoryStore",
@@ -54,10 +56,14 @@ __all__ = [
     "MessagePatch",
     "NotFoundError",
     "Page",
+    "Progress",
+    "Pruned",
     "RedisStore",
     "RedisStoreError",
     "ReplicationError",
+    "Report",
     "Resource",
+    "Retention",
     "Score",
     "ScoreStore",
     "StoreClosedError",

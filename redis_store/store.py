@@ -1,7 +1,7 @@
 """RedisStore: construction, connection, life cycle, and the way to the domains."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -13,11 +13,22 @@ from redis_store import addresses, cache, topology
 from redis_store.addresses import Address, Topology
 from redis_store.batch import Batch
 from redis_store.cache import CacheStore
+from redis_store.client import Reply
 from redis_store.embedded import EmbeddedServer
 from redis_store.errors import BackendError, ConfigurationError, StoreClosedError
 from redis_store.keys import Keys
-from redis_store.maintenance import Progress, Reindexing, Report, Verification, adopt
+from redis_store.maintenance import (
+    Progress,
+    Pruned,
+    Pruning,
+    Reindexing,
+    Report,
+    Retention,
+    Verification,
+    adopt,
+)
 from redis_store.memory import MemoryStore
+from redis_store.pages import check_count
 from redis_store.repository import operation
 from redis_store.scores import ScoreStore
 from redis_store.scripts import BY_SHA
@@ -52,8 +63,10 @@ class RedisStore:
         key_prefix: Goes in front of every key.
         hash_tags: Whether keys brace the part that decides the cluster slot; ``None`` is on for a
             cluster, else off. The two layouts do not see each other's data.
-        indexes: ``"managed"``: only stores of this library write to the keys.
-        retention: Must be ``None`` in this version.
+        indexes: ``"managed"``, where only stores of this library write to the keys; or ``"scan"``,
+            where a Mastra app writes to them too: then listings look at every record, and scan
+            the keyspace for it.
+        retention: The maximum age of each kind of record, for ``prune``.
         min_replicas: Must be 0 in this version.
         cache_prefix: What the keys of ``store.cache`` start with.
         cache_ttl: How long they live by default; ``None`` is for ever.
@@ -79,7 +92,7 @@ class RedisStore:
         key_prefix: str = "",
         hash_tags: bool | None = None,
         indexes: Literal["managed", "scan"] = "managed",
-        retention: object = None,
+        retention: Retention | None = None,
         min_replicas: int = 0,
         cache_prefix: str = cache.PREFIX,
         cache_ttl: timedelta | None = cache.TTL,
@@ -93,7 +106,9 @@ class RedisStore:
         _check_int("db", db, least=0)
         _check_ttl("cache_ttl", cache_ttl)
         _check_options(client_options)
-        _check_not_yet(indexes=indexes != "managed", retention=retention, min_replicas=min_replicas)
+        _check_choice("indexes", indexes, ("managed", "scan"))
+        _check_retention(retention)
+        _check_not_yet(min_replicas=min_replicas)
         self.id = id
         self._keys = Keys(key_prefix, hash_tags=bool(hash_tags))
         self._options = client_options
@@ -118,7 +133,8 @@ class RedisStore:
         self._ready = False
         self._closed = False
         self._lock = anyio.Lock()
-        self._batch = batch = Batch(self, self._keys)
+        self._batch = batch = Batch(self, self._keys, scans=indexes == "scan")
+        self._retention = retention or Retention()
         self._memory = MemoryStore(batch)
         self._workflows = WorkflowStore(batch)
         self._scores = ScoreStore(batch)
@@ -263,6 +279,31 @@ class RedisStore:
         return await Verification(self._batch, repair=repair).run()
 
     @operation
+    async def prune(
+        self,
+        *,
+        max_batches: int | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> list[Pruned]:
+        """Remove the records that are strictly older than ``retention`` allows.
+
+        Bounded memory, 200 records at once, while the store is in use: what changes meanwhile is
+        judged anew. May be cancelled; the next call goes on.
+
+        Args:
+            max_batches: At most so many batches of each kind; ``None`` is all that are due.
+            progress: Called after each batch with how many of a kind are gone.
+
+        Returns:
+            For each kind with a maximum age, how many went and whether all that were due did.
+        """
+        if max_batches is not None:
+            check_count("prune", "max_batches", max_batches)
+        if self._batch.scans:
+            await Reindexing(self._batch).run()
+        return await Pruning(self._batch, self._memory, self._retention).run(max_batches, progress)
+
+    @operation
     async def ping(self) -> bool:
         """Ask the server for a sign of life: one round trip, ``True`` or an error."""
         return bool(await self._batch.command("PING") == b"PONG")
@@ -294,11 +335,11 @@ class RedisStore:
             self._client = topology.connect(replace(local, db=self._address.db), self._options)
         loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
         info, *loaded = await self._client.send([("INFO", "server"), *loads])
-        for reply in (info, *loaded):
-            if isinstance(reply, BackendError):
-                raise reply
+        _raise_first([info])
         check_server(info)
-        await adopt(Batch(_Ready(self._client), self._keys))
+        _raise_first(loaded)
+        if not self._batch.scans:
+            await adopt(Batch(_Ready(self._client), self._keys))
 
 
 class _Ready:
@@ -310,6 +351,12 @@ class _Ready:
     async def client(self) -> StandaloneClient:
         """Return it: see ``batch.Connected``."""
         return self._client
+
+
+def _raise_first(replies: Sequence[Reply]) -> None:
+    for reply in replies:
+        if isinstance(reply, BackendError):
+            raise reply
 
 
 def check_server(info: bytes) -> None:
@@ -385,6 +432,16 @@ def _check_one_source(**sources: object) -> None:
         )
     if given[0] != "client":
         _check_text(given[0], sources[given[0]])
+
+
+def _check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise _wrong(argument, f"must be one of {allowed}")
+
+
+def _check_retention(value: object) -> None:
+    if value is not None and not isinstance(value, Retention):
+        raise _wrong("retention", "must be a Retention")
 
 
 def _check_not_yet(**asked: object) -> None:

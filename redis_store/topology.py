@@ -4,6 +4,7 @@ A command goes out on a connection of the client's pool, packed once and written
 sent twice: a write whose reply was lost may have been applied, and only the caller can tell.
 """
 
+import re
 import ssl
 from codecs import lookup
 from collections.abc import Sequence
@@ -137,6 +138,8 @@ def translate(exc: Exception) -> BackendError:
     return BackendError(message, code=f"BACKEND_{reason}", details=details)
 
 
+# How servers word it in RESP2 and in RESP3: redis-py drops the error's first word.
+_NO_LOGIN = re.compile("Authentication required|HELLO must be called with the client already")
 _REASONS: dict[type[Exception], str] = {
     exceptions.NoScriptError: "NOSCRIPT",
     exceptions.OutOfMemoryError: "OOM",
@@ -155,6 +158,8 @@ def _reason(exc: Exception) -> str:
     if isinstance(exc, exceptions.ConnectionError) and isinstance(exc.__cause__, Exception):
         # What the server said while connecting comes wrapped.
         return _reason(exc.__cause__)
+    if type(exc) is exceptions.AuthenticationError and _NO_LOGIN.search(str(exc)):
+        return "NOAUTH"
     if type(exc) in _REASONS:
         return _REASONS[type(exc)]
     if isinstance(exc, (exceptions.ConnectionError, OSError)):

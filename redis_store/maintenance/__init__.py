@@ -2,6 +2,17 @@
 
 from redis_store.maintenance.reindex import Progress, Reindexing, adopt
 from redis_store.maintenance.report import Finding, Report
+from redis_store.maintenance.retention import Pruned, Pruning, Retention
 from redis_store.maintenance.verify import Verification
 
-__all__ = ["Finding", "Progress", "Reindexing", "Report", "Verification", "adopt"]
+__all__ = [
+    "Finding",
+    "Progress",
+    "Pruned",
+    "Pruning",
+    "Reindexing",
+    "Report",
+    "Retention",
+    "Verification",
+    "adopt",
+]

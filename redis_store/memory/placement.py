@@ -17,6 +17,18 @@ async def threads_of(batch: Batch, message_ids: Collection[str]) -> dict[str, st
     }
 
 
+async def moved(batch: Batch, lost: Mapping[str, str]) -> dict[str, str]:
+    """Look again for messages that were not where their index said, unless it still says so.
+
+    One round trip, two where something moved; none when nothing is lost.
+    """
+    keys = batch.keys
+    said = {keys.message_index(id_): lost[id_].encode() for id_ in lost}
+    tx = Transaction(batch)
+    tx.same(said | {keys.message(lost[id_], id_): None for id_ in lost})
+    return await threads_of(batch, lost) if await tx.commit() else {}
+
+
 def owners(
     keys: Keys, thread_ids: Collection[str], found: Mapping[str, bytes | None]
 ) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from redis_store.errors import InvalidArgumentError
 from redis_store.filters import check_scalars
 from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.memory import window as windows
-from redis_store.memory.placement import grouped, threads_of
+from redis_store.memory.placement import grouped, moved, threads_of
 from redis_store.memory.window import Filter, Place, Row, Window
 from redis_store.models import Message
 from redis_store.pages import (
@@ -24,7 +24,6 @@ from redis_store.pages import (
     range_us,
 )
 from redis_store.repository import Repository, operation
-from redis_store.transaction import Transaction
 
 
 class Reading(Repository):
@@ -213,15 +212,8 @@ class Reading(Repository):
         while left:
             rows += (found := await self._rows_in(left))
             known = {row.place.id for row in found}
-            left = await self._moved({id_: left[id_] for id_ in left if id_ not in known})
+            left = await moved(self._batch, {id_: left[id_] for id_ in left if id_ not in known})
         return rows
-
-    async def _moved(self, lost: Mapping[str, str]) -> dict[str, str]:
-        """Look again for messages that were not where their index said, unless it still says so."""
-        said = {self._keys.message_index(id_): lost[id_].encode() for id_ in lost}
-        tx = Transaction(self._batch)
-        tx.same(said | {self._keys.message(lost[id_], id_): None for id_ in lost})
-        return await threads_of(self._batch, lost) if await tx.commit() else {}
 
     async def _rows_in(self, thread_of: Mapping[str, str]) -> list[Row]:
         """Read messages, each from its thread. One round trip."""

@@ -168,9 +168,29 @@ class Threads(Repository):
         Three round trips; an unknown id is fine.
         """
         check_thread_id("delete_thread", "thread_id", thread_id)
+        await self._delete_thread(thread_id, lambda _: True)
+
+    @operation
+    async def delete_thread_if(self, thread_id: str, due: Callable[[Thread], bool]) -> bool:
+        """Delete a thread if ``due(thread)`` holds in the moment it goes: see ``delete_thread``.
+
+        Returns:
+            Whether it was deleted.
+        """
+        check_thread_id("delete_thread_if", "thread_id", thread_id)
+        return await self._delete_thread(
+            thread_id, lambda thread: thread is not None and due(thread)
+        )
+
+    async def _delete_thread(self, thread_id: str, due: Callable[[Thread | None], bool]) -> bool:
         key, order = self._keys.thread(thread_id), self._keys.order(thread_id)
-        for tx in attempts(self._batch, "delete_thread"):
+        rounds = attempts(self._batch, "delete_thread")
+        while True:
+            tx = next(rounds)
             stored, owners, placed = await self._outline(thread_id, first=0)
+            thread = _readable(key, stored)
+            if not due(thread):
+                return False
             ids = [id_ for _, id_ in placed]
             indexes = [self._keys.message_index(id_) for id_ in ids]
             found = await self._batch.get(indexes)
@@ -180,9 +200,9 @@ class Threads(Repository):
             tx.delete(self._keys.message(thread_id, id_) for id_ in ids)
             tx.delete(index for index in indexes if found[index] == thread_id.encode())
             self._leave_participants(tx, thread_id, owners)
-            self._relist(tx, _readable(key, stored), None)
+            self._relist(tx, thread, None)
             if not await tx.commit():
-                return
+                return True
 
     async def _modify_thread(
         self,

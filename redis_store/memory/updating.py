@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from redis_store import codecs
 from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
 from redis_store.keys import check_id, check_ids, check_thread_id
-from redis_store.memory.placement import grouped, owners, threads_of, touch
+from redis_store.memory.placement import grouped, moved, owners, threads_of, touch
 from redis_store.models import Message, MessagePatch, now
 from redis_store.pages import check_date, epoch_us
 from redis_store.repository import Repository, operation
@@ -87,6 +87,9 @@ class Updating(Repository):
         threads = {*thread_of.values(), *targets}
         records = [self._keys.thread(id_) for id_ in threads]
         found = await self._batch.get([*key_of.values(), *records])
+        lost = {id_: thread_of[id_] for id_, key in key_of.items() if found[key] is None}
+        if await moved(self._batch, lost):
+            return await self._changes(patches, tx)
         changes: dict[str, _Change] = {}
         for patch in known:
             key, before = key_of[patch.id], found[key_of[patch.id]]
@@ -96,9 +99,9 @@ class Updating(Repository):
                 after = _applied(patch, key, latest)
                 message = codecs.decode_message(key, after)
                 changes[patch.id] = _Change(thread_of[patch.id], key, before, after, message)
-        involved = {c.thread_id for c in changes.values()} | {
-            c.message.thread_id for c in changes.values()
-        }
+        # First the threads that messages move to: a crash on the way to the others loses none.
+        targets_first = [c.message.thread_id for c in changes.values()]
+        involved = dict.fromkeys([*targets_first, *(c.thread_id for c in changes.values())])
         _touch_all(tx, owners(self._keys, involved, found))
         _write(tx, changes)
         return changes

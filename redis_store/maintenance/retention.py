@@ -1,0 +1,223 @@
+"""How long records are kept, and removing those that are older."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from redis_store import codecs
+from redis_store.batch import Batch
+from redis_store.errors import ConfigurationError, CorruptRecordError
+from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
+from redis_store.maintenance.reindex import Progress
+from redis_store.memory import MemoryStore
+from redis_store.memory.window import Filter, Window
+from redis_store.memory.window import places as places_of
+from redis_store.models import Thread, now
+from redis_store.pages import epoch_us
+from redis_store.transaction import Transaction
+
+_CHUNK = 200
+
+# Removes one batch and tells how many records went.
+Removal = Callable[[], Awaitable[int]]
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """The maximum age of each kind of record; ``None`` keeps it for ever.
+
+    Attributes:
+        threads: Since a thread's last update; its messages go with it.
+        messages: Since a message was created.
+        resources: Since a resource's last update.
+        snapshots: Since a workflow run's last update.
+        scores: Since a score was created.
+
+    Raises:
+        ConfigurationError: An age is not positive.
+    """
+
+    threads: timedelta | None = None
+    messages: timedelta | None = None
+    resources: timedelta | None = None
+    snapshots: timedelta | None = None
+    scores: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            age = getattr(self, name)
+            if age is not None and (not isinstance(age, timedelta) or age <= timedelta(0)):
+                raise ConfigurationError(
+                    f"retention.{name} must be a positive timedelta",
+                    code="CONFIGURATION_INVALID_RETENTION",
+                    details={"argument": name},
+                )
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """What was removed of one kind; ``done`` is false when batches ran out before records did."""
+
+    kind: str
+    deleted: int
+    done: bool
+
+
+class _Rule(NamedTuple):
+    """A kind of record with the sorted sets that order it by age."""
+
+    name: str
+    kind: Kind
+    shards: Sequence[str]
+
+
+class Pruning:
+    """Removes records that are strictly older than a retention allows.
+
+    Every removal is applied only if the record is still what was read, so what is used meanwhile
+    stays. An interrupted run loses nothing: the next one finds what is left.
+    """
+
+    def __init__(self, batch: Batch, memory: MemoryStore, retention: Retention) -> None:
+        self._batch = batch
+        self._keys = batch.keys
+        self._memory = memory
+        self._retention = retention
+
+    async def run(
+        self, max_batches: int | None, progress: Callable[[Progress], object] | None
+    ) -> list[Pruned]:
+        """Prune every kind that has a maximum age, at most so many batches of 200 of each."""
+        results: list[Pruned] = []
+        for name, removals in self._removals().items():
+            deleted, batches, done = 0, 0, True
+            async for remove in removals:
+                if batches == max_batches:
+                    done = False
+                    break
+                deleted += await remove()
+                batches += 1
+                if progress is not None:
+                    progress(Progress(name, deleted))
+            results.append(Pruned(name, deleted, done))
+        return results
+
+    def _removals(self) -> dict[str, AsyncIterator[Removal]]:
+        """For each kind that has a maximum age, the removals that are due, one batch each."""
+        keys = self._keys
+        rules = (
+            _Rule("threads", THREADS, keys.all_threads("updated_at")),
+            _Rule("resources", RESOURCES, keys.all_resources()),
+            _Rule("snapshots", RUNS, keys.runs_by("updated", "")),
+            _Rule("scores", SCORES, keys.scores_by("all", "")),
+        )
+        due = {
+            rule.name: self._due(rule, self._limit(age))
+            for rule in rules
+            if (age := getattr(self._retention, rule.name)) is not None
+        }
+        if self._retention.messages is not None:
+            due["messages"] = self._due_messages(self._limit(self._retention.messages))
+        return due
+
+    def _limit(self, age: timedelta) -> int:
+        return epoch_us(now() - age)
+
+    async def _due(self, rule: _Rule, limit_us: int) -> AsyncIterator[Removal]:
+        for shard in rule.shards:
+            while members := await self._older(shard, limit_us):
+                yield partial(self._remove, rule, shard, members, limit_us)
+
+    async def _older(self, index: str, limit_us: int) -> list[str]:
+        command = ("ZRANGEBYSCORE", index, "-inf", f"({limit_us}", "LIMIT", 0, _CHUNK)
+        return [member.decode() for member in await self._batch.command(*command)]
+
+    async def _remove(self, rule: _Rule, shard: str, members: list[str], limit_us: int) -> int:
+        """Remove those records that are as old as their entry says, and mend other entries."""
+        key_of = {self._keys.record_of(rule.kind.name, member): member for member in members}
+        found = await self._batch.get(list(key_of))
+        while True:
+            tx = Transaction(self._batch)
+            tx.same(found)
+            due: list[str] = []
+            for key, stored in found.items():
+                entries = self._entries(rule.kind, key, stored)
+                age_us = next((e.score_us for e in entries if e.key == shard), limit_us)
+                if age_us >= limit_us:
+                    relist(tx, [Entry(shard, key_of[key], 0)], entries)
+                    continue
+                due.append(key)
+                if rule.kind is not THREADS:
+                    relist(tx, entries, ())
+                    tx.delete([key])
+            refused = await tx.commit()
+            if not refused:
+                break
+            found = {key: stored for key, stored in found.items() if key not in refused}
+        if rule.kind is not THREADS:
+            return len(due)
+        return await self._remove_threads([key_of[key] for key in due], limit_us)
+
+    def _entries(self, kind: Kind, key: str, stored: bytes | None) -> set[Entry]:
+        """All entries of a record; none of one that is gone or cannot be read."""
+        try:
+            record = None if stored is None else kind.decode(key, stored)
+        except CorruptRecordError:
+            return set()
+        return set() if record is None else kind.entries(self._keys, key, record)
+
+    async def _remove_threads(self, thread_ids: Sequence[str], limit_us: int) -> int:
+        def is_due(thread: Thread) -> bool:
+            return epoch_us(thread.updated_at) < limit_us
+
+        removed = [await self._memory.delete_thread_if(id_, is_due) for id_ in thread_ids]
+        return sum(removed)
+
+    async def _due_messages(self, limit_us: int) -> AsyncIterator[Removal]:
+        old = Filter(to_us=limit_us - 1)
+        for shard in self._keys.all_threads("created_at"):
+            async for thread_ids in self._threads(shard):
+                due = thread_ids
+                while due:
+                    windows = [
+                        Window(thread_id=id_, direction="asc", filter=old, take=_CHUNK)
+                        for id_ in due
+                    ]
+                    found = [places for _, places in await places_of(self._batch, windows)]
+                    due = [id_ for id_, places in zip(due, found, strict=True) if places]
+                    for id_, places in zip(due, filter(None, found), strict=True):
+                        ids = [place.id for place in places]
+                        yield partial(self._remove_messages, id_, ids, limit_us)
+
+    async def _threads(self, shard: str) -> AsyncIterator[list[str]]:
+        cursor = b"0"
+        while True:
+            cursor, flat = await self._batch.command("ZSCAN", shard, cursor, "COUNT", _CHUNK)
+            yield [member.decode() for member in flat[::2]]
+            if cursor == b"0":
+                return
+
+    async def _remove_messages(self, thread_id: str, ids: list[str], limit_us: int) -> int:
+        """Remove messages that still are so old; the thread does not count as used by that."""
+        key_of = {self._keys.message(thread_id, id_): id_ for id_ in ids}
+        found = await self._batch.get(list(key_of))
+        while True:
+            due = {
+                key: stored for key, stored in found.items() if self._is_old(key, stored, limit_us)
+            }
+            tx = Transaction(self._batch)
+            tx.same(due)
+            names = [key_of[key] for key in due]
+            tx.drop(thread_id, names)
+            tx.forget(dict.fromkeys(names, thread_id))
+            refused = await tx.commit()
+            if not refused:
+                return tx.dropped
+            found = {key: stored for key, stored in due.items() if key not in refused}
+
+    def _is_old(self, key: str, stored: bytes | None, limit_us: int) -> bool:
+        return (
+            stored is not None
+            and epoch_us(codecs.decode_message(key, stored).created_at) < limit_us
+        )
