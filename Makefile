@@ -5,11 +5,12 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+PEER := tests/interop/.peer
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check format clean
+.PHONY: help demo test interop check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +21,13 @@ demo: $(VENV)/.demo-ready ## See an agent's memory work on a server that starts 
 # Coverage only of the whole suite: a part of it would fail the 95 % for no reason.
 test: $(VENV)/.dev-ready ## Run all tests with coverage; ARGS="-k threads" runs a part, without
 	@$(BIN)/python -m pytest $(if $(strip $(ARGS)),$(ARGS),--cov)
+
+# No lock file, as it would record where packages were downloaded from.
+interop: $(VENV)/.dev-ready ## Install the published @mastra/redis with npm, and test both ways
+	@mkdir -p $(PEER)
+	@cd $(PEER) && echo '{"private": true}' > package.json && npm install --silent \
+		--no-package-lock --no-audit --no-fund @mastra/redis@1.4.6 @mastra/core@1
+	@$(BIN)/python -m pytest tests/interop $(ARGS)
 
 check: $(VENV)/.dev-ready ## Lint, formatting and types: ruff, mypy, pyright
 	@$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """What the domains share: the batch, and the frame around a public call."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -20,18 +21,24 @@ class Repository:
         self._keys = batch.keys
 
 
+@contextmanager
+def named(name: str) -> Generator[None]:
+    """Name the public call in the code of a BackendError that leaves the block."""
+    try:
+        yield
+    except BackendError as error:
+        error.code = f"{name}_{error.code}".upper()
+        raise
+
+
 def operation(
     method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
-    """Name the public call in the code of a BackendError that leaves it."""
-    name = method.__name__.upper()
+    """Make a method a public call: ``named`` after itself."""
 
     @wraps(method)
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
+        with named(method.__name__):
             return await method(self, *args, **kwargs)
-        except BackendError as error:
-            error.code = f"{name}_{error.code}"
-            raise
 
     return call

@@ -110,6 +110,7 @@ class RedisStore:
         _check_retention(retention)
         _check_not_yet(min_replicas=min_replicas)
         self.id = id
+        self.indexes: Literal["managed", "scan"] = indexes
         self._keys = Keys(key_prefix, hash_tags=bool(hash_tags))
         self._options = client_options
         self._address: Address | None = None
