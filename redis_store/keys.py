@@ -257,7 +257,7 @@ class Keys:
             "messages": f"{prefix}mastra_messages:threadId:{tag}:id:*",
             "indexes": f"{prefix}msg-idx:*",
             "resources": f"{prefix}mastra_resources:*",
-            "runs": f"{prefix}mastra_workflow_snapshot:namespace:{RUN_NAMESPACE}:*",
+            "runs": f"{prefix}mastra_workflow_snapshot:namespace:{RUN_NAMESPACE}:workflow_name:*",
             "scores": f"{prefix}mastra_scorers:id:*",
         }
 

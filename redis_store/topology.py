@@ -165,7 +165,7 @@ def _reason(exc: Exception) -> str:
     if isinstance(exc, (exceptions.ConnectionError, OSError)):
         return "UNAVAILABLE"
     # A script's error names what the command inside it was refused with.
-    words = str(exc).replace(":", " ").split()
+    words = re.findall("[A-Z]+", str(exc))
     return next((word for word in words if word in _ADVICE), "REFUSED")
 
 

@@ -196,7 +196,12 @@ class Transaction:
         """Remove the index of messages; refuse unless they are where they were."""
         self.located(thread_of)
         for id_ in thread_of:
-            self.hint("DEL", self.keys.message_index(id_))
+            index = self.keys.message_index(id_)
+            if self.keys.hash_tags:
+                # Not before the thread is written: a refusal would leave messages no id leads to.
+                self._late.append(("DEL", index))
+            else:
+                self.call("DEL", index)
 
     def set(self, key: str, value: bytes | str) -> None:
         """Store a string."""

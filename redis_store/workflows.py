@@ -321,7 +321,11 @@ class WorkflowStore(Repository):
                 if found is None:
                     return None
                 record = codecs.decode_fields(found.key, found.json)
-                snapshot = change(found.run, codecs.fields_of(record["snapshot"]) or {})
+                # Where it is stored as text, or missing, what was read of it takes its place.
+                fields = codecs.fields_of(record.get("snapshot")) or codecs.split(
+                    name, "snapshot", found.run.snapshot
+                )
+                snapshot = change(found.run, fields)
                 if snapshot is None:
                     return None
                 later = max(now(), found.run.updated_at + _TICK)

@@ -111,8 +111,7 @@ class Reading(Repository):
             total = 0 if include_total else None
             return request.paging.with_more([], total, has_more=False)
         check_id(name, "resource_id", resource_id)
-        found = await self._batch.command("ZRANGE", self._keys.participants(resource_id), 0, -1)
-        thread_ids = [thread_id.decode() for thread_id in found]
+        thread_ids = await self._threads_with(resource_id)
         return await self._page(request, thread_ids, include_total=include_total)
 
     @operation
@@ -138,6 +137,16 @@ class Reading(Repository):
         with named("iter_messages"):
             async for row in windows.walk(self._batch, window, batch_size):
                 yield row.message
+
+    async def _threads_with(self, resource_id: str) -> list[str]:
+        """Find the threads that may hold messages of a resource."""
+        if self._batch.scans:
+            pattern = self._keys.record_patterns()["orders"]
+            scan = self._batch.scan(pattern, "zset")
+            orders = {order async for _, found in scan for order in found}
+            return [self._keys.thread_of_order(order) for order in orders]
+        found = await self._batch.command("ZRANGE", self._keys.participants(resource_id), 0, -1)
+        return [thread_id.decode() for thread_id in found]
 
     async def _page(
         self, request: "_Request", thread_ids: list[str], *, include_total: bool

@@ -98,12 +98,10 @@ async def read(batch: Batch, windows: Sequence[Window]) -> list[Slice]:
 
 
 async def _read_once(batch: Batch, windows: Sequence[Window]) -> list[Slice] | None:
-    direct = [window for window in windows if not window.filter.metadata]
-    replies = iter(await batch.send([_command(batch, window, "bodies") for window in direct]))
+    replies = await _replies(batch, windows, "bodies")
     slices: list[Slice] = []
     dangling: list[Place] = []
-    for window in windows:
-        total, marks, bodies = (-1, [], []) if window.filter.metadata else _parts(next(replies))
+    for window, (total, marks, bodies) in zip(windows, replies, strict=True):
         if total < 0:
             slices.append(await _scan(batch, window))
             continue
@@ -117,8 +115,27 @@ async def _read_once(batch: Batch, windows: Sequence[Window]) -> list[Slice] | N
     return None if await remove_dangling(batch, dangling) else slices
 
 
-def _parts(reply: list[Any]) -> tuple[int, list[bytes], list[bytes | None]]:
-    return (reply[0], reply[1], reply[2]) if reply[0] >= 0 else (-1, [], [])
+def _is_direct(batch: Batch, window: Window) -> bool:
+    """Whether the server can choose the messages, or each must be looked at here."""
+    if batch.scans:
+        return window == _whole(window)
+    return not window.filter.metadata
+
+
+def _whole(window: Window) -> Window:
+    """The thread's messages as they stand."""
+    return Window(thread_id=window.thread_id, direction="asc")
+
+
+async def _replies(
+    batch: Batch, windows: Sequence[Window], shape: str
+) -> list[tuple[int, list[bytes], list[bytes | None]]]:
+    """Ask for all windows at once; -1 is the total of one whose messages must be looked at."""
+    direct = [_is_direct(batch, window) for window in windows]
+    chosen = [w for w, is_direct in zip(windows, direct, strict=True) if is_direct]
+    replies = iter(await batch.send([_command(batch, window, shape) for window in chosen]))
+    parts = [next(replies) if is_direct else [-1] for is_direct in direct]
+    return [(part[0], part[1], part[2]) if part[0] >= 0 else (-1, [], []) for part in parts]
 
 
 def _command(batch: Batch, window: Window, shape: str) -> Command:
@@ -165,6 +182,10 @@ async def walk(batch: Batch, window: Window, chunk: int = _CHUNK) -> AsyncIterat
     it skip none; nor repeat any, unless others delete the last 100 seen of more that share a date.
     Ignores ``skip`` and ``take``.
     """
+    if batch.scans:
+        for row in await _sorted(batch, window):
+            yield row
+        return
     dates = Filter(from_us=window.filter.from_us, to_us=window.filter.to_us)
     seen = window.seen
     while True:
@@ -184,6 +205,17 @@ async def walk(batch: Batch, window: Window, chunk: int = _CHUNK) -> AsyncIterat
         seen = _seen([*(row.place for row in reversed(rows)), *seen])
 
 
+async def _sorted(batch: Batch, window: Window) -> list[Row]:
+    """Read a thread whole and order it here, for want of a sorted set to trust."""
+    descending = window.direction == "desc"
+    rows = (await read(batch, [_whole(window)]))[0].rows
+    rows.sort(key=lambda row: row.place, reverse=descending)
+    if window.seen:
+        last = window.seen[0]
+        rows = [row for row in rows if (row.place < last if descending else row.place > last)]
+    return [row for row in rows if window.filter.accepts(row.message)]
+
+
 def _seen(places: Sequence[Place]) -> list[Place]:
     """Keep the places of the first one's date, as many as a walk remembers."""
     last = places[0]
@@ -195,14 +227,12 @@ async def places(batch: Batch, windows: Sequence[Window]) -> list[tuple[int, lis
 
     One round trip for all windows, with the exception that ``read`` has.
     """
-    direct = [window for window in windows if not window.filter.metadata]
-    replies = iter(await batch.send([_command(batch, window, "dates") for window in direct]))
+    replies = await _replies(batch, windows, "dates")
     found: list[tuple[int, list[Place]]] = []
-    for window in windows:
-        total, marks, dates = (-1, [], []) if window.filter.metadata else _parts(next(replies))
+    for window, (total, marks, dates) in zip(windows, replies, strict=True):
         if total < 0:
-            total, rows = await _scan(batch, window)
-            found.append((total, [row.place for row in rows]))
+            whole = await _scan(batch, window)
+            found.append((whole.total, [row.place for row in whole.rows]))
             continue
         stood = zip(marks[::2], marks[1::2], dates, strict=True)
         found.append(
