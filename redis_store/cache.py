@@ -1,6 +1,7 @@
 """Mastra's server cache: JSON values, lists and counters that expire."""
 
 from datetime import timedelta
+from types import NoneType
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -8,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from redis_store import codecs
 from redis_store.batch import Batch
 from redis_store.client import Argument
+from redis_store.errors import InvalidArgumentError
 from redis_store.keys import check_id
 from redis_store.pages import check_dict, check_int
 from redis_store.repository import Repository, operation
@@ -49,6 +51,7 @@ class CacheStore(Repository):
             ttl: How long it lives; ``None`` or nothing positive is for ever.
         """
         name = self._key("set", "key", key)
+        _check_ttl(ttl)
         ttl_ms = self._ttl_ms if isinstance(ttl, UnsetType) else _milliseconds(ttl)
         expiry: tuple[Argument, ...] = ("PX", ttl_ms) if ttl_ms else ()
         await self._batch.command("SET", name, codecs.encode("set", "value", value), *expiry)
@@ -105,7 +108,7 @@ class CacheStore(Repository):
 
         Args:
             list_key: The list.
-            counter_key: Counts the list's positions.
+            counter_key: Counts the list's positions; another key than the list's.
             value: The object; an ``index`` in it is discarded.
 
         Returns:
@@ -113,6 +116,10 @@ class CacheStore(Repository):
         """
         name = "list_push_indexed"
         keys = [self._key(name, "list_key", list_key), self._key(name, "counter_key", counter_key)]
+        if keys[0] == keys[1]:
+            raise InvalidArgumentError.of(
+                name, "counter_key", "must not be the list's", counter_key
+            )
         check_dict(name, "value", value)
         body = {field: item for field, item in value.items() if field != "index"}
         args: list[Argument] = [codecs.encode(name, "value", body), self._ttl_ms]
@@ -124,6 +131,11 @@ class CacheStore(Repository):
 
     def _key(self, operation: str, argument: str, key: object) -> str:
         return self._keys.under(self._prefix, check_id(operation, argument, key))
+
+
+def _check_ttl(ttl: object) -> None:
+    if not isinstance(ttl, (timedelta, UnsetType, NoneType)):
+        raise InvalidArgumentError.of("set", "ttl", "must be a timedelta or None", ttl)
 
 
 def _milliseconds(ttl: timedelta | None) -> int:

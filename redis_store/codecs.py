@@ -65,7 +65,7 @@ class _RunRecord(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
     run_id: str
     resource_id: str | UnsetType
     created_at: datetime
-    snapshot: dict[str, Any]
+    snapshot: Raw
     updated_at: datetime
 
 
@@ -131,18 +131,29 @@ def decode_resource(key: str, stored: bytes) -> Resource:
     return _decode(key, stored, _strict_resource, _lenient_resource)
 
 
-def encode_run(operation: str, namespace: str, run: WorkflowRun) -> bytes:
-    """Encode a workflow run's record."""
+def encode_run(
+    operation: str, namespace: str, run: WorkflowRun, snapshot: bytes, before: bytes | None
+) -> bytes:
+    """Encode a workflow run's record.
+
+    Args:
+        operation: The caller's name, for errors.
+        namespace: The run's.
+        run: The run.
+        snapshot: Its snapshot as JSON.
+        before: The record that it replaces, whose unknown fields stay.
+    """
     record = _RunRecord(
         namespace=namespace,
         workflow_name=run.workflow_name,
         run_id=run.run_id,
         resource_id=UNSET if run.resource_id is None else run.resource_id,
         created_at=run.created_at,
-        snapshot=run.snapshot,
+        snapshot=Raw(snapshot),
         updated_at=run.updated_at,
     )
-    return encode(operation, "snapshot", record)
+    json = encode(operation, "snapshot", record)
+    return json if before is None else _encoder.encode(_raw_fields(before) | _raw_fields(json))
 
 
 def decode_run(key: str, stored: bytes) -> WorkflowRun:

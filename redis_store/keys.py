@@ -210,8 +210,9 @@ class Keys:
         """The sorted sets of runs with an attribute, scored by ``created_at`` in µs.
 
         Args:
-            attribute: ``all``, ``workflow``, ``status``, ``resource``, ``run``; or ``updated``,
-                which is scored by ``updated_at``.
+            attribute: ``all``, ``workflow``, ``status``, ``resource``, ``run``; ``suffixed``, a
+                run id of which a key has a resource suffix; or ``updated``, which is scored by
+                ``updated_at``.
             value: What the attribute is.
             run_key: If given, only the shard that lists this run.
         """
@@ -349,7 +350,7 @@ class Keys:
         """
         if not self.hash_tags:
             return thread_id
-        return f"{{%{thread_id}}}" if thread_id[0] in "}%" else f"{{{thread_id}}}"
+        return f"{{%{thread_id}}}" if thread_id.startswith(("}", "%")) else f"{{{thread_id}}}"
 
     def _untag(self, tagged: str) -> str:
         if not self.hash_tags:

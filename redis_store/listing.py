@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from redis_store.batch import Batch, entries
 from redis_store.client import Command
-from redis_store.indexes import Kind, best_only
+from redis_store.indexes import Kind, best_only, settle
 from redis_store.pages import Page, Paging
 from redis_store.transaction import Transaction
 
@@ -167,8 +167,10 @@ class Listing(Generic[R]):
         self, stale: Sequence[tuple[str, str]], found: dict[str, bytes | None]
     ) -> None:
         """Remove index entries, unless their record changed since it was read."""
+        read = {self._key(member): found[self._key(member)] for _, member in stale}
         tx = Transaction(self._batch)
-        tx.same({self._key(member): found[self._key(member)] for _, member in stale})
+        tx.same(read)
         for shard, member in stale:
             tx.call("ZREM", shard, member)
-        await tx.commit()
+        if not await tx.commit():
+            await settle(self._batch, self._kind, read, dict.fromkeys(read, ()))

@@ -1,14 +1,15 @@
 """Evaluation scores, listed by scorer, run, entity and span."""
 
 from collections.abc import Callable
-from math import isfinite
+from sys import float_info
+from types import NoneType
 
 from msgspec.structs import replace
 
 from redis_store import codecs
 from redis_store.batch import Batch
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
-from redis_store.indexes import SCORES, of_score, relist, span
+from redis_store.indexes import SCORES, of_score, relist, settle, span
 from redis_store.keys import check_id
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import Score
@@ -17,6 +18,7 @@ from redis_store.repository import Repository, operation
 from redis_store.transaction import Found, attempts
 
 _SAVE = "save_score"
+_TEXTS = frozenset(name for name, kind in Score.__annotations__.items() if kind == str | None)
 
 
 class ScoreStore(Repository):
@@ -50,11 +52,12 @@ class ScoreStore(Repository):
             before = _readable(key, found[key])
             saved = replace(score, created_at=before.created_at) if before else score
             tx.same(found)
-            tx.set(key, codecs.encode(_SAVE, "score", saved))
-            former = of_score(self._keys, key, before) if before else ()
-            relist(tx, former, of_score(self._keys, key, saved))
+            json, entries = codecs.encode(_SAVE, "score", saved), of_score(self._keys, key, saved)
+            tx.set(key, json)
+            relist(tx, of_score(self._keys, key, before) if before else (), entries)
             refused = await tx.commit()
             if not refused:
+                await settle(self._batch, SCORES, {key: json}, {key: entries})
                 return saved
             found |= refused
 
@@ -187,6 +190,10 @@ def _checked(score: object) -> Score:
     for argument in ("trace_id", "span_id"):
         if getattr(score, argument) is not None:
             check_id(_SAVE, argument, getattr(score, argument))
+    for argument in _TEXTS:
+        if not isinstance(getattr(score, argument), (str, NoneType)):
+            why = "must be a string or None"
+            raise InvalidArgumentError.of(_SAVE, argument, why, getattr(score, argument))
     _check_number(score.score)
     check_choice(_SAVE, "source", score.source, ("LIVE", "TEST"))
     check_dict(_SAVE, "scorer", score.scorer)
@@ -199,5 +206,7 @@ def _checked(score: object) -> Score:
 
 
 def _check_number(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+    is_bool = isinstance(value, bool)
+    # Not isfinite(): it fails for an int beyond every float.
+    if is_bool or not isinstance(value, (int, float)) or not abs(value) <= float_info.max:
         raise InvalidArgumentError.of(_SAVE, "score", "must be a finite number", value)

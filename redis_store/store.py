@@ -223,9 +223,10 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close what the store opened: connections, and the embedded server. Idempotent."""
-        async with self._lock:
-            self._closed = True
-            with anyio.CancelScope(shield=True):
+        # Shielded from its first await on: what is open must not outlive a cancelled caller.
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                self._closed = True
                 if self._client is not None:
                     await self._client.close()
                 if self._server is not None:

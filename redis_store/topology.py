@@ -129,8 +129,8 @@ def translate(exc: Exception) -> BackendError:
     """Turn what redis-py raised into a BackendError that says what to check."""
     reason = _reason(exc)
     details = {"reason": reason}
-    message = _ADVICE.get(reason) or _plain_message(exc)
-    if isinstance(exc, (exceptions.TimeoutError, TimeoutError)):
+    message = _ADVICE.get(reason) or _plain_message(exc, reason)
+    if reason == "TIMEOUT":
         return BackendTimeoutError(message, code="BACKEND_TIMEOUT", details=details)
     lost = isinstance(exc, (exceptions.ConnectionError, OSError))
     if lost or reason in _UNAVAILABLE:
@@ -138,8 +138,13 @@ def translate(exc: Exception) -> BackendError:
     return BackendError(message, code=f"BACKEND_{reason}", details=details)
 
 
-# How servers word it in RESP2 and in RESP3: redis-py drops the error's first word.
-_NO_LOGIN = re.compile("Authentication required|HELLO must be called with the client already")
+# How servers word what they give no code, or what redis-py takes the code off.
+_WORDED = {
+    "Authentication required": "NOAUTH",
+    "HELLO must be called with the client already authenticated": "NOAUTH",
+    "ACL failure in script": "NOPERM",
+    "The user executing the script can't run": "NOPERM",
+}
 _REASONS: dict[type[Exception], str] = {
     exceptions.NoScriptError: "NOSCRIPT",
     exceptions.OutOfMemoryError: "OOM",
@@ -151,6 +156,7 @@ _REASONS: dict[type[Exception], str] = {
     exceptions.ClusterDownError: "CLUSTERDOWN",
     exceptions.MasterDownError: "MASTERDOWN",
     exceptions.TimeoutError: "TIMEOUT",
+    TimeoutError: "TIMEOUT",
 }
 
 
@@ -158,8 +164,9 @@ def _reason(exc: Exception) -> str:
     if isinstance(exc, exceptions.ConnectionError) and isinstance(exc.__cause__, Exception):
         # What the server said while connecting comes wrapped.
         return _reason(exc.__cause__)
-    if type(exc) is exceptions.AuthenticationError and _NO_LOGIN.search(str(exc)):
-        return "NOAUTH"
+    for phrase, reason in _WORDED.items():
+        if phrase in str(exc):
+            return reason
     if type(exc) in _REASONS:
         return _REASONS[type(exc)]
     if isinstance(exc, (exceptions.ConnectionError, OSError)):
@@ -169,8 +176,8 @@ def _reason(exc: Exception) -> str:
     return next((word for word in words if word in _ADVICE), "REFUSED")
 
 
-def _plain_message(exc: Exception) -> str:
-    if isinstance(exc, (exceptions.TimeoutError, TimeoutError)):
+def _plain_message(exc: Exception, reason: str) -> str:
+    if reason == "TIMEOUT":
         return f"the server did not answer in time: {exc}"
     if isinstance(exc, (exceptions.ConnectionError, OSError)):
         return f"the server cannot be reached: {exc}"

@@ -15,7 +15,8 @@ import msgspec
 from anyio import CancelScope
 
 from redis_store.batch import Batch
-from redis_store.client import Argument, Command
+from redis_store.claims import Claims
+from redis_store.client import Argument, Command, Reply
 from redis_store.edits import changes
 from redis_store.errors import ConcurrentUpdateError
 from redis_store.scripts import COMMIT
@@ -51,9 +52,10 @@ class _Part:
 
     def __init__(self) -> None:
         self.sorted: set[str] = set()
+        self.counters: set[str] = set()
         self.checks: list[Step] = []
         self.writes: list[Step] = []
-        self.results: list[Callable[[int], None]] = []
+        self.results: list[Callable[[Any], None]] = []
         self.values: dict[str, bytes | str] = {}
         self.gone: list[str] = []
         self.calls: list[Command] = []
@@ -69,7 +71,11 @@ class _Part:
 
     def script(self, *, checks_only: bool = False) -> Command:
         """The part as one script call."""
-        steps = [Step("sorted", [*self.sorted], [len(self.sorted)]), *self.checks]
+        types = [
+            Step("sorted", [*self.sorted], [len(self.sorted)]),
+            Step("counters", [*self.counters], [len(self.counters)]),
+        ]
+        steps = [*types, *self.checks]
         if not checks_only:
             steps += [*self.writes, *self._plain_steps()]
         keys = [key for step in steps for key in step.keys]
@@ -92,9 +98,11 @@ class Transaction:
         self._batch = batch
         self.keys = batch.keys
         self._parts: dict[int, _Part] = {}
-        self._claims: dict[str, str] = {}
+        self._claims = Claims(batch.keys)
         self._hints: list[Command] = []
         self._late: list[Command] = []
+        self._hinted: list[Reply] = []
+        self._confirmed: list[Reply] = []
         self.dropped = 0
 
     def same(self, found: Mapping[str, bytes | None]) -> None:
@@ -134,32 +142,46 @@ class Transaction:
 
     def claim(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Refuse unless the messages are new or in this thread; point their index at it."""
-        indexes = [self.keys.message_index(id_) for id_ in message_ids]
         if self.keys.hash_tags:
-            self._claims |= dict.fromkeys(indexes, thread_id)
-        elif indexes:
+            self._claims.add(thread_id, message_ids)
+        elif message_ids:
+            indexes = [self.keys.message_index(id_) for id_ in message_ids]
             part = self._part("")
             part.checks.append(Step("free", indexes, [len(indexes), thread_id]))
             part.values |= dict.fromkeys(indexes, thread_id)
 
-    def touch(self, thread_id: str, resource_id: str, now_us: int) -> None:
-        """Move the thread's ``updated_at`` strictly ahead, to now at least."""
+    def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
+        """Move the thread's ``updated_at`` strictly ahead, to now at least.
+
+        Args:
+            thread_id: The thread; it may be gone.
+            owner: Its resource id; in the hash-tagged layout ``None`` where it is not known.
+            now_us: Now.
+        """
         record = self.keys.thread(thread_id)
-        indexes = self.keys.thread_indexes(thread_id, resource_id, "updated_at")
-        part = self._part(record)
+        indexes = [] if owner is None else self._updated(thread_id, owner)
         inside = [] if self.keys.hash_tags else indexes
+        part = self._part(record)
         part.sorted.update(inside)
         part.writes.append(Step("touch", [record, *inside], [now_us, len(inside), thread_id]))
-        outside: list[Command] = [
-            ("ZADD", key, "GT", now_us, thread_id) for key in indexes if key not in inside
-        ]
-        self._hints += outside
+        outside = [index for index in indexes if index not in inside]
+        first = len(self._hints)
+        # Only where the thread is listed: it may be under another owner when the hint arrives.
+        self._hints += [("ZADD", i, "XX", "GT", "CH", now_us, thread_id) for i in outside]
 
-        def follow(touched_us: int) -> None:
-            if touched_us > now_us:
-                self._late.extend((*hint[:3], touched_us, thread_id) for hint in outside)
+        def follow(touched: list[bytes]) -> None:
+            if not self.keys.hash_tags or not touched:
+                return
+            raised = self._hinted[first : first + len(outside)]
+            mode: tuple[str, ...] = ("XX", "GT") if owner is None else ("GT",)
+            if owner is None or int(touched[0]) > now_us or not all(raised):
+                for index in self._updated(thread_id, touched[1].decode()):
+                    self._late.append(("ZADD", index, *mode, touched[0], thread_id))
 
         part.results.append(follow)
+
+    def _updated(self, thread_id: str, owner: str) -> list[str]:
+        return self.keys.thread_indexes(thread_id, owner, "updated_at")
 
     def put(self, thread_id: str, bodies: Sequence[Body]) -> None:
         """Store messages in a thread, each at its place, and list the thread as holding them."""
@@ -187,21 +209,25 @@ class Transaction:
         self._thread_step("own", thread_id, [self.keys.bodies(thread_id), json, resource_id])
 
     def move(self, was_in: Mapping[str, str], target: Mapping[str, str]) -> None:
-        """Point the index of messages at another thread; refuse unless they are where they were."""
+        """Take messages from the threads they were in, and point their index at others.
+
+        Refuse unless they still are where they were.
+        """
+        if self.keys.hash_tags:
+            self._claims.move(was_in, target)
+            return
         self.located(was_in)
-        for id_ in was_in:
+        for id_, thread_id in was_in.items():
             self.set(self.keys.message_index(id_), target[id_])
+            self.drop(thread_id, [id_])
 
     def forget(self, thread_of: Mapping[str, str]) -> None:
         """Remove the index of messages; refuse unless they are where they were."""
         self.located(thread_of)
-        for id_ in thread_of:
-            index = self.keys.message_index(id_)
-            if self.keys.hash_tags:
-                # Not before the thread is written: a refusal would leave messages no id leads to.
-                self._late.append(("DEL", index))
-            else:
-                self.call("DEL", index)
+        if self.keys.hash_tags:
+            self._claims.forget(thread_of)
+        else:
+            self.delete(self.keys.message_index(id_) for id_ in thread_of)
 
     def set(self, key: str, value: bytes | str) -> None:
         """Store a string."""
@@ -233,6 +259,8 @@ class Transaction:
         part.calls.append((command, key, *args))
         if command.startswith("Z"):
             part.sorted.add(key)
+        elif command.startswith("H"):
+            part.counters.add(key)
 
     def hint(self, command: str, key: str, *args: Argument) -> None:
         """Run a command that does no harm where the transaction is refused after all.
@@ -248,7 +276,7 @@ class Transaction:
         """Apply the transaction: one round trip in the plain layout.
 
         In the hash-tagged layout: one for claims and for checking several threads, one per thread,
-        one for what may only follow.
+        one for what may only follow; four more where messages move.
 
         Returns:
             Nothing when it was applied; else the keys whose checks refused it, as they are now.
@@ -257,9 +285,10 @@ class Transaction:
         refused: Found = {}
         with CancelScope(shield=self.keys.hash_tags):
             scripted = [part for part in self._parts.values() if part.needs_script]
-            refused = await self._prepare(scripted) or await self._write(scripted)
+            refused = await self._prepare(scripted)
+            refused = refused or await self._take_over() or await self._write(scripted)
             if not refused:
-                await self._batch.send([*self._loose(), *self._late])
+                await self._follow()
         return refused
 
     def _part(self, key: str) -> _Part:
@@ -269,6 +298,7 @@ class Transaction:
         keys = [self.keys.order(thread_id), self.keys.owners(thread_id)]
         part = self._part(keys[0])
         part.sorted.add(keys[0])
+        part.counters.add(keys[1])
         part.writes.append(Step(name, keys, args))
         return part
 
@@ -283,39 +313,62 @@ class Transaction:
         """Claim ids, and check every part before the first one writes: no script spans slots."""
         if not self._claims and len(scripted) <= 1:
             return {}
-        claims: list[Command] = []
-        for key, thread_id in self._claims.items():
-            claims += [("SET", key, thread_id, "NX"), ("GET", key)]
+        claim = self._claims.claim()
         checks = [part.script(checks_only=True) for part in scripted]
-        replies = await self._batch.send([*claims, *checks])
-        new, now, checked = (
-            replies[: len(claims) : 2],
-            replies[1 : len(claims) : 2],
-            replies[len(claims) :],
-        )
-        refused = {
-            key: value
-            for (key, thread_id), value in zip(self._claims.items(), now, strict=True)
-            if value != thread_id.encode()
-        }
+        replies = await self._batch.send([*claim, *checks])
+        claimed, checked = replies[: len(claim)], replies[len(claim) :]
+        refused = self._claims.refused(claimed)
         for reply in checked:
             refused |= _refused(reply)
         if refused:
-            await self._batch.send(
-                [("DEL", key) for key, is_new in zip(self._claims, new, strict=True) if is_new]
-            )
+            await self._batch.send(self._claims.release(claimed))
+        return refused
+
+    async def _take_over(self) -> Found:
+        """Take the ids that move; all or none."""
+        refused = self._claims.not_taken(await self._batch.send(self._claims.take_over()))
+        if refused:
+            await self._batch.send(self._claims.give_back())
         return refused
 
     async def _write(self, scripted: list[_Part]) -> Found:
+        """Write part by part; hints ride along with the last, and so does the confirmation."""
+        results: list[tuple[Callable[[Any], None], Any]] = []
         for part in scripted:
-            hints = self._hints if part is scripted[-1] else []
-            reply = (await self._batch.send([*hints, part.script()]))[-1]
+            is_last = part is scripted[-1]
+            before, after = (self._hints, self._claims.confirm()) if is_last else ([], [])
+            replies = await self._batch.send([*before, part.script(), *after])
+            reply = replies[len(before)]
+            self._hinted, self._confirmed = replies[: len(before)], replies[len(before) + 1 :]
             refused = _refused(reply)
             if refused:
+                await self._batch.send(self._claims.give_back())
                 return refused
-            for take, result in zip(part.results, reply[1:], strict=True):
-                take(int(result))
+            results += zip(part.results, reply[1:], strict=True)
+        for take, result in results:
+            take(result)
         return {}
+
+    async def _follow(self) -> None:
+        """Write what may only follow the threads, and settle whose the messages are."""
+        forgetting = self._claims.forgetting()
+        replies = await self._batch.send([*forgetting, *self._loose(), *self._late])
+        await self._batch.send(self._claims.recall(replies[: len(forgetting)]))
+        for thread_id, ids in self._claims.copies(self._confirmed).items():
+            await self._evict(thread_id, ids)
+
+    async def _evict(self, thread_id: str, message_ids: Sequence[str]) -> None:
+        """Remove copies of messages that their index does not lead to."""
+        record = self.keys.thread(thread_id)
+        index_of = {id_: self.keys.message_index(id_) for id_ in message_ids}
+        for tx in attempts(self._batch, "move"):
+            # The record first: who claims an id and then writes to the thread changes it.
+            tx.same(await self._batch.get([record]))
+            owners = await self._batch.get(list(index_of.values()))
+            copies = [id_ for id_, i in index_of.items() if owners[i] != thread_id.encode()]
+            tx.drop(thread_id, copies)
+            if not copies or not await tx.commit():
+                return
 
 
 def _digest(value: bytes) -> str:

@@ -5,18 +5,20 @@ wrote meanwhile; the condition is a digest. So a result of 200 bytes in a snapsh
 costs a megabyte down and a few hundred bytes up. Writers of one run in one process take turns.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from msgspec import Raw
 
 from redis_store import codecs
 from redis_store.batch import Batch
-from redis_store.indexes import RUNS, of_run, relist
+from redis_store.errors import CorruptRecordError
+from redis_store.indexes import RUNS, Entry, of_run, relist, settle
 from redis_store.keys import (
     RUN_NAMESPACE,
+    Keys,
     check_id,
     check_ids,
     check_run,
@@ -36,11 +38,28 @@ Fields = dict[str, Raw]
 
 
 class _Stored(NamedTuple):
-    """A run where it was found."""
+    """A run where it was found; ``None`` for one that cannot be read."""
 
     key: str
     json: bytes
-    run: WorkflowRun
+    readable: WorkflowRun | None
+
+    @classmethod
+    def of(cls, key: str, json: bytes) -> Self:
+        """Read what was found."""
+        try:
+            return cls(key, json, codecs.decode_run(key, json))
+        except CorruptRecordError:
+            return cls(key, json, None)
+
+    @property
+    def run(self) -> WorkflowRun:
+        """The run, or CorruptRecordError."""
+        return self.readable or codecs.decode_run(self.key, self.json)
+
+    def entries(self, keys: Keys) -> Collection[Entry]:
+        """Its index entries; that it cannot be read must not stop its going."""
+        return of_run(keys, self.key, self.readable) if self.readable else ()
 
 
 class WorkflowStore(Repository):
@@ -87,6 +106,7 @@ class WorkflowStore(Repository):
         name = "persist_workflow_snapshot"
         check_run(name, namespace, workflow_name, run_id)
         check_dict(name, "snapshot", snapshot)
+        encoded = codecs.encode(name, "snapshot", snapshot)
         if resource_id is not None:
             check_id(name, "resource_id", resource_id)
         begun = None if created_at is None else check_date(name, "created_at", created_at)
@@ -95,20 +115,20 @@ class WorkflowStore(Repository):
         async with self._batch.turns.of(key):
             for tx in attempts(self._batch, name):
                 before = await self._find(namespace, workflow_name, run_id)
+                known = before.readable if before else None
                 moment = now()
                 run = WorkflowRun(
                     workflow_name=workflow_name,
                     run_id=run_id,
                     snapshot=snapshot,
-                    resource_id=resource_id or (before.run.resource_id if before else None),
-                    created_at=begun or (before.run.created_at if before else moment),
+                    resource_id=resource_id or (known.resource_id if known else None),
+                    created_at=begun or (known.created_at if known else moment),
                     updated_at=updated or moment,
                 )
-                json = codecs.encode_run(name, namespace, run)
-                self._write(
-                    tx, namespace, before, _Stored(before.key if before else key, json, run)
-                )
-                if not await tx.commit():
+                former = before.json if before and known else None
+                json = codecs.encode_run(name, namespace, run, encoded, former)
+                after = _Stored(before.key if before else key, json, run)
+                if await self._replaced(tx, namespace, before, after):
                     return
 
     @operation
@@ -264,13 +284,14 @@ class WorkflowStore(Repository):
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
         async with self._batch.turns.of(key):
             for tx in attempts(self._batch, name):
-                found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
-                if found is None:
-                    return
-                tx.same({found.key: found.json})
-                tx.delete([found.key])
-                relist(tx, of_run(self._keys, found.key, found.run), ())
-                if not await tx.commit():
+                found = await self._find_all(workflow_name, run_id)
+                for each in found:
+                    tx.same({each.key: each.json})
+                    tx.delete([each.key])
+                    relist(tx, each.entries(self._keys), ())
+                if not found or not await tx.commit():
+                    gone = [each.key for each in found]
+                    await settle(self._batch, RUNS, dict.fromkeys(gone), dict.fromkeys(gone, ()))
                     return
 
     @operation
@@ -285,18 +306,32 @@ class WorkflowStore(Repository):
 
     async def _find(self, namespace: str, workflow_name: str, run_id: str) -> _Stored | None:
         """Find a run: one round trip, two where its key has a resource suffix."""
-        key = self._keys.run(namespace, workflow_name, run_id)
-        (index,) = self._keys.runs_by("run", run_id)
-        stored, listed = await self._batch.send([("GET", key), ("ZRANGE", index, 0, -1)])
+        key, stored, listed = await self._look(namespace, workflow_name, run_id)
         if stored is not None:
-            return _Stored(key, stored, codecs.decode_run(key, stored))
-        suffixed = await self._suffixed(key, listed) if namespace == RUN_NAMESPACE else []
+            return _Stored.of(key, stored)
+        suffixed = await self._suffixed(key, *listed) if namespace == RUN_NAMESPACE else []
         for name, found in (await self._batch.get(suffixed)).items():
             if found is not None:
-                return _Stored(name, found, codecs.decode_run(name, found))
+                return _Stored.of(name, found)
         return None
 
-    async def _suffixed(self, key: str, listed: list[bytes]) -> list[str]:
+    async def _find_all(self, workflow_name: str, run_id: str) -> list[_Stored]:
+        """Find a run under every key that is known to have it, at the cost of ``_find``."""
+        key, stored, listed = await self._look(RUN_NAMESPACE, workflow_name, run_id)
+        found = {key: stored, **await self._batch.get(await self._suffixed(key, *listed))}
+        return [_Stored.of(name, json) for name, json in found.items() if json is not None]
+
+    async def _look(
+        self, namespace: str, workflow_name: str, run_id: str
+    ) -> tuple[str, bytes | None, list[list[bytes]]]:
+        """Read a run where it should be, and the index of other keys unless all are scanned."""
+        key = self._keys.run(namespace, workflow_name, run_id)
+        (index,) = self._keys.runs_by("suffixed", run_id)
+        lookup = [] if self._batch.scans else [("ZRANGE", index, 0, -1)]
+        stored, *listed = await self._batch.send([("GET", key), *lookup])
+        return key, stored, listed
+
+    async def _suffixed(self, key: str, listed: Sequence[bytes] = ()) -> list[str]:
         """Find the keys with a resource suffix under which a run may be."""
         if not self._batch.scans:
             names = [self._keys.of_member(member.decode()) for member in listed]
@@ -333,27 +368,32 @@ class WorkflowStore(Repository):
                 record["updatedAt"] = Raw(codecs.encode(name, "updated_at", later))
                 json = bytes(codecs.join(record))
                 run = codecs.decode_run(found.key, json)
-                self._write(tx, RUN_NAMESPACE, found, _Stored(found.key, json, run))
-                if not await tx.commit():
+                after = _Stored(found.key, json, run)
+                if await self._replaced(tx, RUN_NAMESPACE, found, after):
                     return run.snapshot
 
-    def _write(
-        self,
-        tx: Transaction,
-        namespace: str,
-        before: _Stored | None,
-        after: _Stored,
-    ) -> None:
-        """Store a run in place of what was found, and list it in place of that."""
+    async def _replaced(
+        self, tx: Transaction, namespace: str, before: _Stored | None, after: _Stored
+    ) -> bool:
+        """Store a run in place of what was found, and list it in place of that.
+
+        Returns:
+            Whether it is still what was found, and so was replaced.
+        """
         if before is None:
             tx.same({after.key: None})
             tx.set(after.key, after.json)
         else:
             tx.replace(after.key, before.json, after.json)
         if namespace != RUN_NAMESPACE:
-            return
-        former = of_run(self._keys, before.key, before.run) if before else ()
-        relist(tx, former, of_run(self._keys, after.key, after.run))
+            return not await tx.commit()
+        former = before.entries(self._keys) if before else ()
+        entries = after.entries(self._keys)
+        relist(tx, former, entries)
+        if await tx.commit():
+            return False
+        await settle(self._batch, RUNS, {after.key: after.json}, {after.key: entries})
+        return True
 
 
 def _statuses(name: str, expected: object) -> frozenset[str] | None:

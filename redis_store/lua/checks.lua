@@ -20,6 +20,9 @@ end
 -- KEYS: n sorted sets. Fails before anything is written where another type is stored.
 function checks.sorted() for _ = 1, number() do redis.call('ZCARD', key()) end end
 
+-- KEYS: n hashes. Fails as 'sorted' does.
+function checks.counters() for _ = 1, number() do redis.call('HLEN', key()) end end
+
 -- KEYS: n strings. ARGV: n, what each must hold; '' for nothing.
 function checks.same()
   check_strings(number(), function(value) return (value or '') == arg() end)

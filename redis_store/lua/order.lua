@@ -31,22 +31,3 @@ local function rank(order, bodies, us)
   end
   return low
 end
-
--- Add a message after all that were created at or before it; those behind it give way.
-local function insert(order, bodies, id, us)
-  local at = rank(order, bodies, us)
-  local before = at > 0 and redis.call('ZRANGE', order, at - 1, at - 1, 'WITHSCORES')
-  local score = before and math.max(us, tonumber(before[2]) + 1) or us
-  local scored = {whole(score), id}
-  repeat
-    local page, gap = redis.call('ZRANGE', order, at, at + 99, 'WITHSCORES'), false
-    for i = 1, #page, 2 do
-      gap = tonumber(page[i + 1]) > score
-      if gap then break end
-      score = score + 1
-      scored[#scored + 1], scored[#scored + 2] = whole(score), page[i]
-    end
-    at = at + 100
-  until gap or #page < 200
-  chunks(scored, function(...) redis.call('ZADD', order, ...) end)
-end

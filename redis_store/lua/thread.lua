@@ -10,7 +10,13 @@ function writes.put()
   if behind_all and not any_placed(order, ids) then
     append(order, bodies, ids, dates, texts)
   else
-    for i = 1, n do replace(order, owners, bodies, ids[i], dates[i], texts[i]) end
+    local homeless, since = {}, {}
+    for i = 1, n do
+      if replace(order, owners, bodies, ids[i], dates[i], texts[i]) then
+        homeless[#homeless + 1], since[#since + 1] = ids[i], dates[i]
+      end
+    end
+    insert(order, bodies, homeless, since)
   end
   for _ = 1, m do redis.call('HINCRBY', owners, arg(), arg()) end
 end
@@ -44,13 +50,13 @@ function writes.own()
 end
 
 -- KEYS: record, n sorted sets. ARGV: now in µs, n, thread id. Moves updated_at strictly ahead, to
--- now at least; returns it in µs, or 0 where there is no thread.
+-- now at least; returns it in µs and the thread's owner, or nothing where there is no thread.
 function writes.touch()
   local name, us, n, thread = key(), number(), number(), arg()
   local record = redis.call('GET', name)
   if not record then
     key_at = key_at + n
-    return 0
+    return {}
   end
   local first, last = span(record, 'updatedAt')
   local before = first and to_us(string.sub(record, first + 1, last - 1))
@@ -58,6 +64,6 @@ function writes.touch()
   local json = '"' .. to_iso(us) .. '"'
   local head = first and string.sub(record, 1, first - 1) or string.sub(record, 1, -2) .. ',"updatedAt":'
   redis.call('SET', name, head .. json .. (last and string.sub(record, last + 1) or '}'))
-  for _ = 1, n do redis.call('ZADD', key(), whole(us), thread) end
-  return whole(us)
+  for _ = 1, n do redis.call('ZADD', key(), 'XX', whole(us), thread) end
+  return {whole(us), text(record, 'resourceId')}
 end

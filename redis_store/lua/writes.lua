@@ -10,14 +10,14 @@ local function disown(owners, body)
   end
 end
 
--- Store a message; it keeps its place unless it is new or its date changed.
+-- Store a message; tell whether it needs a place, for it is new or its date changed.
 local function replace(order, owners, bodies, id, us, body)
   local old, placed = redis.call('GET', bodies .. id), redis.call('ZSCORE', order, id)
   redis.call('SET', bodies .. id, body)
   if old then disown(owners, old) end
-  if placed and old and to_us(text(old, 'createdAt') or '') == us then return end
+  if placed and old and to_us(text(old, 'createdAt') or '') == us then return false end
   if placed then redis.call('ZREM', order, id) end
-  insert(order, bodies, id, us)
+  return true
 end
 
 -- Store messages behind all others: three variadic commands, 7x less time than one each.

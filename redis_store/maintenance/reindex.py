@@ -10,7 +10,7 @@ import msgspec
 from redis_store.batch import Batch
 from redis_store.client import Command
 from redis_store.errors import CorruptRecordError
-from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, best_only, relist
+from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, entries_of, relist
 from redis_store.scripts import RECOUNT
 from redis_store.transaction import attempts
 
@@ -31,10 +31,11 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class _State(msgspec.Struct):
-    """Where an unfinished run stopped."""
+    """Where an unfinished run stopped, and the server process that the cursor is valid on."""
 
     step: int = 0
     cursor: str = ""
+    server: str = ""
 
 
 class _Step(NamedTuple):
@@ -63,25 +64,28 @@ class Reindexing:
 
     async def run(self, progress: Callable[[Progress], object] | None = None) -> None:
         """Scan the keyspace once per kind of record. Bounded memory: 200 records at once."""
-        stored = await self._batch.command("GET", self._keys.reindex_state())
+        stored, info = await self._batch.send(
+            [("GET", self._keys.reindex_state()), ("INFO", "server")]
+        )
+        server = _run_id(info)
         state = msgspec.json.decode(stored, type=_State) if stored else _State()
         for number in range(state.step, len(self._steps)):
-            cursor = state.cursor if number == state.step else ""
-            await self._run_step(number, cursor, progress)
+            goes_on = number == state.step and server == state.server
+            start = _State(number, state.cursor if goes_on else "", server)
+            await self._run_step(start, progress)
         done: list[Command] = [("SET", self._keys.marker(), VERSION)]
         await self._batch.send([*done, ("DEL", self._keys.reindex_state())])
 
-    async def _run_step(
-        self, number: int, cursor: str, progress: Callable[[Progress], object] | None
-    ) -> None:
-        step, count = self._steps[number], 0
+    async def _run_step(self, start: _State, progress: Callable[[Progress], object] | None) -> None:
+        step, count = self._steps[start.step], 0
         pattern = self._keys.record_patterns()[step.name]
-        async for following, found in self._batch.scan(pattern, step.type, cursor):
+        async for following, found in self._batch.scan(pattern, step.type, start.cursor):
             for first in range(0, len(found), _CHUNK):
                 await step.handle(found[first : first + _CHUNK])
             count += len(found)
-            state = msgspec.json.encode(_State(number, following))
-            await self._batch.command("SET", self._keys.reindex_state(), state)
+            state = _State(start.step, following, start.server)
+            json = msgspec.json.encode(state)
+            await self._batch.command("SET", self._keys.reindex_state(), json)
             if progress is not None:
                 progress(Progress(step.name, count))
 
@@ -92,24 +96,15 @@ class Reindexing:
         for first in range(0, len(keys), size):
             found = await self._batch.get(keys[first : first + size])
             for tx in attempts(self._batch, "reindex"):
-                records = await self._readable(kind, found)
+                records = _readable(kind, found)
+                entries = await entries_of(self._batch, kind, records)
                 tx.same({key: found[key] for key in records})
                 for key, record in records.items():
-                    relist(tx, (), kind.entries(self._keys, key, record))
+                    relist(tx, kind.entries(self._keys, key, record), entries[key])
                 refused = await tx.commit()
                 if not refused:
                     break
                 found |= refused
-
-    async def _readable(self, kind: Kind, found: dict[str, bytes | None]) -> dict[str, Any]:
-        records: dict[str, Any] = {}
-        for key, stored in found.items():
-            try:
-                if stored is not None:
-                    records[key] = kind.decode(key, stored)
-            except CorruptRecordError as error:
-                logger.warning("not indexed: %s", error)
-        return await best_only(self._batch, kind, records)
 
     async def _adopt_orders(self, orders: Sequence[str]) -> None:
         """Count messages by resource, and give them their id index."""
@@ -135,6 +130,23 @@ class Reindexing:
             if not gone:
                 return
             missing = [id_ for id_ in missing if id_ not in gone]
+
+
+def _run_id(info: bytes) -> str:
+    """Return what names a server process; each one orders its keyspace by a seed of its own."""
+    lines = (line.partition(":") for line in info.decode().splitlines())
+    return next((value for name, _, value in lines if name == "run_id"), "")
+
+
+def _readable(kind: Kind, found: dict[str, bytes | None]) -> dict[str, Any]:
+    records: dict[str, Any] = {}
+    for key, stored in found.items():
+        try:
+            if stored is not None:
+                records[key] = kind.decode(key, stored)
+        except CorruptRecordError as error:
+            logger.warning("not indexed: %s", error)
+    return records
 
 
 async def recount(batch: Batch, thread_id: str) -> None:

@@ -10,7 +10,7 @@ Problem = Literal[
     "missing entry",  # a record that an index of its does not list, or with another score
     "stale entry",  # an index entry whose record is gone or belongs elsewhere
     "missing body",  # an entry of a thread's order without its message
-    "orphan body",  # a message that its thread's order does not name
+    "orphan body",  # a message that its thread's order does not name, or whose thread is gone
     "wrong order",  # scores that do not rise along the dates
     "missing id index",  # a message whose id does not lead to its thread
     "stale id index",  # an id that leads to no message

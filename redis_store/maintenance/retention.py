@@ -1,5 +1,6 @@
 """How long records are kept, and removing those that are older."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -20,6 +21,7 @@ from redis_store.pages import epoch_us
 from redis_store.transaction import Transaction
 
 _CHUNK = 200
+_MICROSECOND = timedelta(microseconds=1)
 
 # Removes one batch and tells how many records went.
 Removal = Callable[[], Awaitable[int]]
@@ -122,7 +124,8 @@ class Pruning:
         return due
 
     def _limit(self, age: timedelta) -> int:
-        return epoch_us(now() - age)
+        # In whole µs: an age may reach back beyond the first year of a datetime.
+        return epoch_us(now()) - age // _MICROSECOND
 
     async def _due(self, rule: _Rule, limit_us: int) -> AsyncIterator[Removal]:
         for shard in rule.shards:
@@ -178,17 +181,23 @@ class Pruning:
         old = Filter(to_us=limit_us - 1)
         for shard in self._keys.all_threads("created_at"):
             async for thread_ids in self._threads(shard):
-                due = thread_ids
-                while due:
+                # By thread, how many messages stay although their place says that they are old.
+                kept = Counter(dict.fromkeys(thread_ids, 0))
+                while kept:
                     windows = [
-                        Window(thread_id=id_, direction="asc", filter=old, take=_CHUNK)
-                        for id_ in due
+                        Window(thread_id=id_, direction="asc", filter=old, skip=skip, take=_CHUNK)
+                        for id_, skip in kept.items()
                     ]
-                    found = [places for _, places in await places_of(self._batch, windows)]
-                    due = [id_ for id_, places in zip(due, found, strict=True) if places]
-                    for id_, places in zip(due, filter(None, found), strict=True):
-                        ids = [place.id for place in places]
-                        yield partial(self._remove_messages, id_, ids, limit_us)
+                    due = {
+                        window.thread_id: [place.id for place in places]
+                        for window, (_, places) in zip(
+                            windows, await places_of(self._batch, windows), strict=True
+                        )
+                        if places
+                    }
+                    kept = Counter({id_: kept[id_] for id_ in due})
+                    for id_, ids in due.items():
+                        yield partial(self._remove_messages, id_, ids, limit_us, kept)
 
     async def _threads(self, shard: str) -> AsyncIterator[list[str]]:
         cursor = b"0"
@@ -198,26 +207,33 @@ class Pruning:
             if cursor == b"0":
                 return
 
-    async def _remove_messages(self, thread_id: str, ids: list[str], limit_us: int) -> int:
-        """Remove messages that still are so old; the thread does not count as used by that."""
-        key_of = {self._keys.message(thread_id, id_): id_ for id_ in ids}
-        found = await self._batch.get(list(key_of))
+    async def _remove_messages(
+        self, thread_id: str, ids: list[str], limit_us: int, kept: Counter[str]
+    ) -> int:
+        """Remove messages that still are so old; the thread does not count as used by that.
+
+        Entries of the thread's order that lead to no message go with them.
+        """
+        key_of = {id_: self._keys.message(thread_id, id_) for id_ in ids}
+        index_of = {id_: self._keys.message_index(id_) for id_ in ids}
+        found = await self._batch.get([*key_of.values(), *index_of.values()])
+        due = [id_ for id_ in ids if self._is_old(key_of[id_], found[key_of[id_]], limit_us)]
+        kept[thread_id] += len(ids) - len(due)
         while True:
-            due = {
-                key: stored for key, stored in found.items() if self._is_old(key, stored, limit_us)
-            }
             tx = Transaction(self._batch)
-            tx.same(due)
-            names = [key_of[key] for key in due]
-            tx.drop(thread_id, names)
-            tx.forget(dict.fromkeys(names, thread_id))
+            tx.same({key_of[id_]: found[key_of[id_]] for id_ in due})
+            tx.drop(thread_id, due)
+            at_home = [id_ for id_ in due if found[index_of[id_]] == thread_id.encode()]
+            tx.forget(dict.fromkeys(at_home, thread_id))
             refused = await tx.commit()
             if not refused:
                 return tx.dropped
-            found = {key: stored for key, stored in due.items() if key not in refused}
+            due = [id_ for id_ in due if refused.keys().isdisjoint((key_of[id_], index_of[id_]))]
 
     def _is_old(self, key: str, stored: bytes | None, limit_us: int) -> bool:
-        return (
-            stored is not None
-            and epoch_us(codecs.decode_message(key, stored).created_at) < limit_us
-        )
+        try:
+            return (
+                stored is None or epoch_us(codecs.decode_message(key, stored).created_at) < limit_us
+            )
+        except CorruptRecordError:
+            return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis_store.batch import Batch
 from redis_store.errors import CorruptRecordError
-from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind
+from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, entries_of
 from redis_store.maintenance.report import Report
 from redis_store.maintenance.threads import ThreadCheck
 from redis_store.transaction import Transaction
@@ -40,20 +40,13 @@ class Verification:
         async for _, found in self._batch.scan(pattern, "string"):
             for first in range(0, len(found), _CHUNK):
                 chunk = await self._batch.get(found[first : first + _CHUNK])
-                records = self._readable(kind, chunk)
+                records = _readable(kind, chunk)
                 self.report.checked[kind.name] += len(chunk)
-                for key, record in records.items():
-                    await self._check_record(key, chunk[key], kind.entries(self._keys, key, record))
-
-    def _readable(self, kind: Kind, found: dict[str, bytes | None]) -> dict[str, Any]:
-        records: dict[str, Any] = {}
-        for key, stored in found.items():
-            try:
-                if stored is not None:
-                    records[key] = kind.decode(key, stored)
-            except CorruptRecordError:
-                self.report.add("corrupt record", key)
-        return records
+                for key, stored in chunk.items():
+                    if stored is not None and key not in records:
+                        self.report.add("corrupt record", key)
+                for key, entries in (await entries_of(self._batch, kind, records)).items():
+                    await self._check_record(key, chunk[key], entries)
 
     async def _check_record(self, key: str, stored: bytes | None, entries: Iterable[Entry]) -> None:
         expected = list(entries)
@@ -61,7 +54,7 @@ class Verification:
         wrong = [
             entry
             for entry, score in zip(expected, scores, strict=True)
-            if score is None or int(float(score)) != entry.score_us
+            if score is None or float(score) != entry.score_us
         ]
         tx = Transaction(self._batch)
         tx.same({key: stored})
@@ -84,23 +77,31 @@ class Verification:
             names = [member.decode() for member in members[first : first + _CHUNK]]
             key_of = {name: self._keys.record_of(kind.name, name) for name in names}
             found = await self._batch.get(list(key_of.values()))
+            records = _readable(kind, found)
+            listed = await entries_of(self._batch, kind, records)
             for name, key in key_of.items():
-                if not self._belongs(kind, index, name, key, found[key]):
+                if found[key] is not None and key not in records:
+                    continue
+                entries = listed.get(key, ())
+                if (index, name) not in {(entry.key, entry.member) for entry in entries}:
                     self.report.add("stale entry", index, name)
                     tx = Transaction(self._batch)
                     tx.same({key: found[key]})
                     tx.call("ZREM", index, name)
                     await self._mend(tx, 1)
 
-    def _belongs(self, kind: Kind, index: str, member: str, key: str, stored: bytes | None) -> bool:
-        if stored is None:
-            return False
-        try:
-            entries = kind.entries(self._keys, key, kind.decode(key, stored))
-        except CorruptRecordError:
-            return True
-        return (index, member) in {(entry.key, entry.member) for entry in entries}
-
     async def _mend(self, tx: Transaction, problems: int) -> None:
         if self._repair and problems and not await tx.commit():
             self.report.repaired += problems
+
+
+def _readable(kind: Kind, found: dict[str, bytes | None]) -> dict[str, Any]:
+    """Decode what was found; a record that cannot be read is left out."""
+    records: dict[str, Any] = {}
+    for key, stored in found.items():
+        try:
+            if stored is not None:
+                records[key] = kind.decode(key, stored)
+        except CorruptRecordError:
+            continue
+    return records

@@ -7,7 +7,9 @@ clone that dies, or loses a race to its id, leaves nothing that does not vanish 
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,16 +18,16 @@ from msgspec import UNSET
 
 from redis_store import codecs
 from redis_store.client import Argument, Command
-from redis_store.errors import ThreadExistsError, ThreadNotFoundError
+from redis_store.errors import BackendError, ThreadExistsError, ThreadNotFoundError
 from redis_store.indexes import of_thread, relist
 from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.memory import window as windows
 from redis_store.memory.threads import check_title
 from redis_store.memory.window import Filter, Place, Window
 from redis_store.models import ClonedThread, CopiedThread, Message, Thread, new_id, now
-from redis_store.pages import DateRange, check_count, range_us
+from redis_store.pages import DateRange, check_count, epoch_us, range_us
 from redis_store.repository import Repository, operation
-from redis_store.transaction import Transaction
+from redis_store.transaction import Transaction, attempts
 
 _CHUNK = 500
 _UNPUBLISHED = timedelta(days=1)
@@ -60,12 +62,49 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Part(NamedTuple):
-    """One message of the clone: where it stands, and whose it is."""
+    """One message of the clone: its place as copied, and whose it is."""
 
-    id: str
-    score: int
     created_us: int
+    score: int
+    id: str
+    source_id: str
     resource_id: str
+
+
+class _Copy:
+    """What was copied so far, under the clone's id but unknown to others.
+
+    Attributes:
+        thread_id: The clone's id.
+        parts: Its messages.
+        messages: They whole, by id, if they are asked for.
+        first: The key and the body of the first one; while it is there, nothing was discarded.
+        sorted_anew: Whether the source was, since its order was read.
+    """
+
+    def __init__(self, thread_id: str, *, keep_messages: bool) -> None:
+        self.thread_id = thread_id
+        self.parts: list[_Part] = []
+        self.messages: dict[str, Message] | None = {} if keep_messages else None
+        self.first: dict[str, bytes | None] = {}
+        self.sorted_anew = False
+
+    def add(self, place: Place, key: str, body: bytes, message: Message) -> None:
+        """Note a copied message."""
+        us = epoch_us(message.created_at)
+        self.sorted_anew |= us != place.created_us
+        self.parts.append(_Part(us, place.score, message.id, place.id, message.resource_id))
+        self.first = self.first or {key: body}
+        if self.messages is not None:
+            self.messages[message.id] = message
+
+    def finish(self) -> None:
+        """Order the messages by the dates that they were copied with."""
+        if self.sorted_anew:
+            self.parts.sort()
+            scores = accumulate((part.created_us for part in self.parts), _next_score)
+            pairs = zip(self.parts, scores, strict=True)
+            self.parts = [part._replace(score=score) for part, score in pairs]
 
 
 class _Made(NamedTuple):
@@ -156,24 +195,23 @@ class Cloning(Repository):
     async def _clone(self, request: _Request, *, keep_messages: bool) -> _Made:
         request.check()
         thread_id = request.new_thread_id or new_id()
-        source = await self._source(request, thread_id)
-        chosen = await self._chosen(request)
-        last_id = chosen[-1].id if chosen else None
-        made = _Made(_thread(request, source, thread_id, last_id), [], {})
-        record = codecs.encode_thread(request.name, made.thread)
-        parts: list[_Part] = []
-        try:
-            for first in range(0, len(chosen), _CHUNK):
-                batch = chosen[first : first + _CHUNK]
-                messages = await self._copy_bodies(request, thread_id, batch, parts, made.id_map)
-                made.messages.extend(messages if keep_messages else [])
-            await self._publish(request, made.thread, record, parts)
-        except BaseException:
-            with CancelScope(shield=True):
-                keys = [self._keys.message(thread_id, part.id) for part in parts]
-                await self._batch.send([("UNLINK", key) for key in keys])
-            raise
-        return made
+        rounds = attempts(self._batch, request.name)
+        while True:
+            tx = next(rounds)
+            source = await self._source(request, thread_id)
+            copy = _Copy(thread_id, keep_messages=keep_messages)
+            try:
+                if await self._copy(request, copy, source.resource_id):
+                    thread = _thread(request, source, copy)
+                    self._publish(tx, request, thread, copy)
+                    if not await tx.commit():
+                        return _made(thread, copy)
+            except BaseException:
+                # Where this fails too, what was copied expires.
+                with CancelScope(shield=True), suppress(BackendError):
+                    await self._discard(copy)
+                raise
+            await self._discard(copy)
 
     async def _source(self, request: _Request, thread_id: str) -> Thread:
         key, taken = self._keys.thread(request.source_thread_id), self._keys.thread(thread_id)
@@ -195,46 +233,57 @@ class Cloning(Repository):
         chosen = [place for place in places if not wanted or place.id in wanted]
         return chosen[-request.message_limit :]
 
-    async def _copy_bodies(
-        self,
-        request: _Request,
-        thread_id: str,
-        chosen: Sequence[Place],
-        parts: list[_Part],
-        id_map: dict[str, str],
-    ) -> list[Message]:
-        """Copy bodies to keys that nothing names yet. Two round trips."""
-        key_of = {p: self._keys.message(p.thread_id, p.id) for p in chosen}
+    async def _copy(self, request: _Request, copy: _Copy, owner: str) -> bool:
+        """Copy the messages; tell whether the source was the owner's to the end."""
+        chosen = await self._chosen(request)
+        source = self._keys.thread(request.source_thread_id)
+        stored: bytes | None = None
+        for first in range(0, len(chosen) or 1, _CHUNK):
+            commands = await self._copies(request, copy, chosen[first : first + _CHUNK])
+            *_, stored = await self._batch.send([*commands, ("GET", source)])
+        copy.finish()
+        return stored is not None and codecs.decode_thread(source, stored).resource_id == owner
+
+    async def _copies(
+        self, request: _Request, copy: _Copy, chosen: Sequence[Place]
+    ) -> list[Command]:
+        """Read messages and build what stores them again, at keys that nothing names yet."""
+        key_of = {place: self._keys.message(place.thread_id, place.id) for place in chosen}
         found = await self._batch.get(list(key_of.values()))
         commands: list[Command] = []
-        messages: list[Message] = []
         for place, source_key in key_of.items():
             stored = found[source_key]
             if stored is None:
                 continue
-            id_ = id_map[place.id] = new_id()
-            changes: dict[str, object] = {"id": id_, "threadId": thread_id, "_index": UNSET}
+            id_ = new_id()
+            changes: dict[str, object] = {"id": id_, "threadId": copy.thread_id, "_index": UNSET}
             if request.resource_id is not None:
                 changes["resourceId"] = request.resource_id
-            key, body = (
-                self._keys.message(thread_id, id_),
-                codecs.patch(request.name, source_key, stored, changes),
-            )
-            message = codecs.decode_message(key, body)
-            messages.append(message)
-            parts.append(_Part(id_, place.score, place.created_us, message.resource_id))
+            key = self._keys.message(copy.thread_id, id_)
+            body = codecs.patch(request.name, source_key, stored, changes)
+            # Under the source's key: that is where a record that cannot be read lies.
+            copy.add(place, key, body, codecs.decode_message(source_key, body))
             commands.append(("SET", key, body, "EX", int(_UNPUBLISHED.total_seconds())))
-        await self._batch.send(commands)
-        return messages
+        return commands
 
-    async def _publish(
-        self, request: _Request, thread: Thread, record: bytes, parts: Sequence[_Part]
-    ) -> None:
-        """Make the copied bodies permanent and the thread known, in one transaction."""
-        key, order = self._keys.thread(thread.id), self._keys.order(thread.id)
+    async def _discard(self, copy: _Copy) -> None:
+        """Remove what was copied, unless a call that seemed to fail has published it."""
+        if not copy.parts:
+            return
+        bodies = [self._keys.message(copy.thread_id, part.id) for part in copy.parts]
         tx = Transaction(self._batch)
-        tx.same({key: None})
-        tx.set(key, record)
+        tx.same({self._keys.thread(copy.thread_id): None})
+        tx.delete(bodies)
+        if await tx.commit():
+            order = self._keys.order(copy.thread_id)
+            if await self._batch.command("ZSCORE", order, copy.parts[0].id) is None:
+                await self._batch.send([("UNLINK", key) for key in bodies])
+
+    def _publish(self, tx: Transaction, request: _Request, thread: Thread, copy: _Copy) -> None:
+        """Make the copied bodies permanent and the thread known; refuse if its id is taken."""
+        key, order, parts = self._keys.thread(thread.id), self._keys.order(thread.id), copy.parts
+        tx.same({key: None, **copy.first})
+        tx.set(key, codecs.encode_thread(request.name, thread))
         relist(tx, (), of_thread(self._keys, key, thread))
         for first in range(0, len(parts), _CHUNK):
             pairs: list[Argument] = []
@@ -249,20 +298,27 @@ class Cloning(Repository):
         newest = {part.resource_id: part.created_us for part in parts}
         for resource_id, us in newest.items():
             tx.call("ZADD", self._keys.participants(resource_id), us, thread.id)
-        if await tx.commit():
-            raise ThreadExistsError(thread.id, operation=request.name)
 
 
-def _thread(request: _Request, source: Thread, thread_id: str, last_id: str | None) -> Thread:
+def _next_score(before: int, created_us: int) -> int:
+    return max(before + 1, created_us)
+
+
+def _made(thread: Thread, copy: _Copy) -> _Made:
+    messages = [] if copy.messages is None else [copy.messages[part.id] for part in copy.parts]
+    return _Made(thread, messages, {part.source_id: part.id for part in copy.parts})
+
+
+def _thread(request: _Request, source: Thread, copy: _Copy) -> Thread:
     moment = now()
     clone = {"sourceThreadId": source.id, "clonedAt": _iso(moment)}
-    if last_id is not None:
-        clone["lastMessageId"] = last_id
+    if copy.parts:
+        clone["lastMessageId"] = copy.parts[-1].source_id
     title = request.title
     if title is None and source.title:
         title = f"Clone of {source.title}"
     return Thread(
-        id=thread_id,
+        id=copy.thread_id,
         resource_id=source.resource_id if request.resource_id is None else request.resource_id,
         title=title,
         metadata={**(request.metadata or {}), "clone": clone},

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from redis_store import codecs
 from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
 from redis_store.keys import check_id, check_thread_id
-from redis_store.memory.placement import grouped, touch
+from redis_store.memory.placement import touch
 from redis_store.models import Message, now
 from redis_store.pages import check_date, epoch_us
 from redis_store.repository import Repository, operation
@@ -107,8 +107,6 @@ class _Plan:
             if bodies:
                 tx.claim(thread_id, [body.id for body in bodies if body.id not in self._moved])
                 tx.put(thread_id, bodies)
-        for thread_id, ids in grouped(self._moved).items():
-            tx.drop(thread_id, ids)
         tx.move(self._moved, self.target)
 
 

@@ -256,7 +256,9 @@ class Threads(Repository):
     def _relist(self, tx: Transaction, before: Thread | None, after: Thread | None) -> None:
         """Enter a thread in its indexes in place of what it was."""
         old = of_thread(self._keys, "", before) if before else ()
-        relist(tx, old, of_thread(self._keys, "", after) if after else ())
+        new = of_thread(self._keys, "", after) if after else ()
+        rising = before is not None and after is not None and after.updated_at > before.updated_at
+        relist(tx, old, new, rising=rising)
 
     def _leave_participants(self, tx: Transaction, thread_id: str, owners: list[str]) -> None:
         for owner in owners:

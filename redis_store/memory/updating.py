@@ -1,6 +1,6 @@
 """Changing and deleting messages that are stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from msgspec import UNSET, Raw
@@ -68,13 +68,22 @@ class Updating(Repository):
             tx = next(rounds)
             thread_of = await threads_of(self._batch, ids)
             groups = grouped(thread_of)
-            found = await self._batch.get([self._keys.thread(id_) for id_ in groups])
-            _touch_all(tx, owners(self._keys, groups, found))
+            await self._touch(tx, groups)
             for thread_id, members in groups.items():
                 tx.drop(thread_id, members)
             tx.forget(thread_of)
             if not thread_of or not await tx.commit():
                 return tx.dropped
+
+    async def _touch(self, tx: Transaction, thread_ids: Collection[str]) -> None:
+        """Move threads' ``updated_at`` ahead, whoever owns them."""
+        if self._keys.hash_tags:
+            # The script tells the owner, whose index is in another slot and follows anyway.
+            for thread_id in thread_ids:
+                tx.touch(thread_id, None, epoch_us(now()))
+        else:
+            found = await self._batch.get([self._keys.thread(id_) for id_ in thread_ids])
+            _touch_all(tx, owners(self._keys, thread_ids, found))
 
     async def _changes(
         self, patches: Sequence[MessagePatch], tx: Transaction
@@ -132,8 +141,6 @@ def _write(tx: Transaction, changes: Mapping[str, _Change]) -> None:
     tx.located({id_: thread_id for id_, thread_id in was_in.items() if id_ not in moved})
     for thread_id, stored in bodies.items():
         tx.put(thread_id, stored)
-    for thread_id, ids in grouped(moved).items():
-        tx.drop(thread_id, ids)
     tx.move(moved, target)
 
 

@@ -134,7 +134,7 @@ async def _replies(
     direct = [_is_direct(batch, window) for window in windows]
     chosen = [w for w, is_direct in zip(windows, direct, strict=True) if is_direct]
     replies = iter(await batch.send([_command(batch, window, shape) for window in chosen]))
-    parts = [next(replies) if is_direct else [-1] for is_direct in direct]
+    parts: list[Any] = [next(replies) if is_direct else [-1] for is_direct in direct]
     return [(part[0], part[1], part[2]) if part[0] >= 0 else (-1, [], []) for part in parts]
 
 

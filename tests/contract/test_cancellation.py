@@ -1,0 +1,96 @@
+"""A cancelled call changes all or nothing, and neither its store nor other callers notice."""
+
+from itertools import count
+from typing import get_args
+
+import pytest
+
+from redis_store import MemoryStore, MessagePatch, RedisStore
+from tests.builders import T0, at, message, thread
+from tests.cancelling import How, cancelled_at
+from tests.conftest import Place
+from tests.gates import gated_store
+from tests.interleaving import Call
+from tests.raw import Raw
+from tests.settling import check_settled
+
+CALLS: dict[str, Call] = {
+    "save": lambda m: m.save_messages([message("new", 1), message("a", 9), message("b")]),
+    "save and move": lambda m: m.save_messages([message("new"), message("d")]),
+    "update": lambda m: m.update_messages(
+        [MessagePatch(id="a", role="tool", created_at=at(9)), MessagePatch(id="b", role="tool")]
+    ),
+    "update and move": lambda m: m.update_messages(
+        [MessagePatch(id="a", role="tool"), MessagePatch(id="b", thread_id="t2")]
+    ),
+    "delete": lambda m: m.delete_messages(["a", "b"]),
+    "delete from two": lambda m: m.delete_messages(["a", "d"]),
+    "delete thread": lambda m: m.delete_thread("t"),
+    "transfer": lambda m: m.update_thread_resource_id("t", "v"),
+    "clone": lambda m: m.clone_thread("t", new_thread_id="new"),
+    "update thread": lambda m: m.update_thread("t", title="new", metadata={"new": 1}),
+}
+
+
+async def furnish(memory: MemoryStore) -> None:
+    await memory.dangerously_clear_all()
+    for id_ in ("t", "t2"):
+        await memory.save_thread(thread(id_))
+    await memory.save_messages([message("a"), message("b", 1), message("c", 1)])
+    await memory.save_messages([message("d", thread_id="t2")])
+    for id_ in ("t", "t2"):
+        await memory.save_thread(thread(id_))
+
+
+async def state(memory: MemoryStore) -> object:
+    """All that readers see, but for what is random or the time."""
+    threads = (await memory.list_threads(direction="asc")).items
+    known = await memory.list_messages_by_id(["a", "b", "c", "d", "new"])
+    of_resources = [await memory.list_messages_by_resource_id(id_) for id_ in ("u", "v")]
+    return (
+        [
+            (
+                t.id,
+                t.resource_id,
+                t.title,
+                t.metadata.keys(),
+                t.updated_at == T0,
+                t.created_at == T0,
+            )
+            for t in threads
+        ],
+        [
+            [
+                (m.text, m.role, m.resource_id, m.created_at)
+                for m in await memory.list_messages(t.id)
+            ]
+            for t in threads
+        ],
+        [(m.id, m.thread_id, m.role) for m in known],
+        [[m.text for m in page] for page in of_resources],
+    )
+
+
+@pytest.mark.parametrize("how", get_args(How))
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_call_that_is_cancelled_anywhere_did_all_or_nothing(
+    store: RedisStore, place: Place, raw: Raw, name: str, how: How
+) -> None:
+    """GEN-12: the data is as before or as after, never between."""
+    await furnish(store.memory)
+    before = await state(store.memory)
+    await CALLS[name](store.memory)
+    after = await state(store.memory)
+    assert before != after
+    seen: list[object] = []
+    async with gated_store(place) as (cancelled, gate):
+        for point in count():
+            await furnish(store.memory)
+            if not await cancelled_at(point, CALLS[name], cancelled, gate, how):
+                break
+            seen.append(await state(store.memory))
+            assert seen[-1] in (before, after), point
+            await check_settled(store, raw, place.keys)
+        assert await state(cancelled.memory) == after
+    assert seen[0] == before
+    assert after in seen

@@ -1,0 +1,85 @@
+"""Calls of two stores on one thread, in every order in which their round trips can reach a server.
+
+Whatever the order, the data must be as one call after the other would leave them, and every index
+must agree with them: no update is lost, nothing is half there, nothing comes back.
+"""
+
+from collections.abc import Awaitable, Callable
+from itertools import combinations_with_replacement
+
+import pytest
+
+from redis_store import MemoryStore, MessagePatch, RedisStore, RedisStoreError
+from tests.builders import message, thread
+from tests.conftest import VARIANTS, Place
+from tests.interleaving import interleaving
+from tests.raw import Raw
+from tests.settling import check_settled
+from tests.views import View, view
+
+# In which order round trips reach a server does not depend on its kind.
+pytestmark = pytest.mark.parametrize("variant", VARIANTS[:2], ids=str, indirect=True)
+
+Run = Callable[[MemoryStore, str], Awaitable[object]]
+Pair = tuple[str, str]
+
+# The second argument names the call: the two of a pair differ in what they write.
+THREAD_CALLS: dict[str, Run] = {
+    "save": lambda m, by: m.save_thread(thread(resource_id=by, title=by)),
+    "update": lambda m, by: m.update_thread("t", metadata={by: 1}),
+    "change": lambda m, by: m.update_thread_metadata("t", lambda t: {**t.metadata, by: 1}),
+    "own": lambda m, by: m.update_thread_resource_id("t", by),
+    "delete": lambda m, _: m.delete_thread("t"),
+    "clone": lambda m, _: m.copy_thread("t", new_thread_id="clone"),
+}
+MESSAGE_CALLS: dict[str, Run] = {
+    "put": lambda m, by: m.save_messages([message("b", 1), message(by, 2)]),
+    "patch": lambda m, by: m.update_messages([MessagePatch(id="a", role=by)]),
+    "move away": lambda m, _: m.update_messages([MessagePatch(id="a", thread_id="t2")]),
+    "move here": lambda m, _: m.update_messages([MessagePatch(id="z", thread_id="t")]),
+    "remove": lambda m, _: m.delete_messages(["a", "z"]),
+}
+CALLS = THREAD_CALLS | MESSAGE_CALLS
+PAIRS: list[Pair] = [
+    *combinations_with_replacement(THREAD_CALLS, 2),
+    *((call, other) for call in THREAD_CALLS for other in MESSAGE_CALLS),
+]
+
+
+async def furnish(memory: MemoryStore) -> None:
+    await memory.dangerously_clear_all()
+    await memory.save_thread(thread())
+    await memory.save_thread(thread("t2"))
+    await memory.save_messages([message("a"), message("b", 1)])
+    await memory.save_messages([message("z", thread_id="t2")])
+
+
+async def one_after_the_other(memory: MemoryStore, *calls: tuple[str, str]) -> View:
+    await furnish(memory)
+    for name, by in calls:
+        try:
+            await CALLS[name](memory, by)
+        except RedisStoreError:
+            continue
+    return await view(memory)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=" & ".join)
+async def test_racing_calls_leave_what_one_after_the_other_would(
+    store: RedisStore, place: Place, raw: Raw, pair: Pair
+) -> None:
+    """THR-05, THR-06, THR-07, THR-10, GEN-11: every race ends as if there had been none."""
+    first, second = ((name, by) for name, by in zip(pair, "vw", strict=True))
+    allowed = [
+        await one_after_the_other(store.memory, first, second),
+        await one_after_the_other(store.memory, second, first),
+    ]
+    async with interleaving(place) as racing:
+        for order in racing.orders(at_most=15):
+            await furnish(store.memory)
+            await order.run(
+                lambda memory: CALLS[first[0]](memory, first[1]),
+                lambda memory: CALLS[second[0]](memory, second[1]),
+            )
+            await check_settled(store, raw, place.keys)
+            assert await view(store.memory) in allowed

@@ -1,0 +1,112 @@
+"""Programs of calls do on real servers what they do in the model, call by call."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from hypothesis import given, settings
+from msgspec.structs import replace
+
+from redis_store import MemoryStore, RedisStore, RedisStoreError
+from redis_store.keys import Keys
+from tests.invariants import check_invariants
+from tests.property.model import Model, RefusedError
+from tests.property.programs import CLONED, Call, inspections, programs
+from tests.raw import Raw
+from tests.servers import Server, server_binaries
+
+FIRST, *OTHERS = server_binaries()
+layouts = pytest.mark.parametrize("layout", ["plain", "tagged"])
+
+
+@layouts
+@given(program=programs)
+@settings(max_examples=100, deadline=None, print_blob=True)
+async def test_any_program_does_what_the_model_does(
+    program: list[Call], layout: str, servers: Mapping[str, Server]
+) -> None:
+    await _run(program, servers[FIRST], hash_tags=layout == "tagged")
+
+
+@layouts
+@given(program=inspections)
+@settings(max_examples=60, deadline=None, print_blob=True)
+async def test_any_listing_shows_what_the_model_shows(
+    program: list[Call], layout: str, servers: Mapping[str, Server]
+) -> None:
+    await _run(program, servers[FIRST], hash_tags=layout == "tagged")
+
+
+@layouts
+@pytest.mark.parametrize("name", OTHERS)
+@given(program=programs)
+@settings(max_examples=25, deadline=None, print_blob=True)
+async def test_other_servers_do_the_same(
+    program: list[Call], layout: str, name: str, servers: Mapping[str, Server]
+) -> None:
+    await _run(program, servers[name], hash_tags=layout == "tagged")
+
+
+async def _run(program: list[Call], server: Server, *, hash_tags: bool) -> None:
+    """Run a program in a place of its own, and check at the end that all of it can go."""
+    keys = Keys(f"program*[a-z]?\\{uuid4().hex}:", hash_tags=hash_tags)
+    store = RedisStore(server.url, key_prefix=keys.prefix, hash_tags=hash_tags)
+    async with Raw(server.url) as raw, store:
+        try:
+            model = Model()
+            for call in program:
+                await _compare(call, store.memory, model)
+            await check_invariants(raw, keys)
+            for thread in await store.memory.list_threads():
+                await store.memory.delete_thread(thread.id)
+            kept = keys.resource(""), *keys.all_resources()
+            left = await raw.keys(keys.prefix)
+            assert [key for key in left if not key.startswith(kept)] == []
+        finally:
+            await store.memory.dangerously_clear_all()
+        assert await raw.keys(keys.prefix) == []
+        await raw("DEL", keys.marker())
+
+
+async def _compare(call: Call, memory: MemoryStore, model: Model) -> None:
+    """Make one call on both; compare what it returned and, if it wrote, all that is stored."""
+    arguments = {name: _resolved(value, model) for name, value in call.arguments.items()}
+    actual = await _actual(memory, call.name, arguments)
+    expected = _expected(model, call.name, arguments, actual)
+    if not call.name.startswith(("get_", "list_", "iter_")):
+        threads = await memory.list_threads(per_page=None)
+        resources = [await memory.get_resource_by_id(id_) for id_ in model.resources]
+        model.settle(threads, [resource for resource in resources if resource])
+        model.merge((await memory.list_messages([*model.threads, "none"], per_page=None)).items)
+    assert actual == expected, call
+
+
+async def _actual(memory: MemoryStore, name: str, arguments: dict[str, Any]) -> Any:
+    """What the store returns, or the name of the error that it raises."""
+    try:
+        reply = getattr(memory, name)(**arguments)
+        return await reply if inspect.isawaitable(reply) else [item async for item in reply]
+    except RedisStoreError as error:
+        return type(error).__name__
+
+
+def _expected(model: Model, name: str, arguments: dict[str, Any], actual: Any) -> Any:
+    made = {"made": actual} if name in ("clone_thread", "copy_thread") else {}
+    try:
+        return getattr(model, name)(**arguments, **made)
+    except RefusedError as refused:
+        return refused.error
+
+
+def _resolved(value: Any, model: Model) -> Any:
+    """Put the ids of the latest cloned messages in the place of their stand-ins."""
+    ids = dict(zip(CLONED, reversed(model.cloned), strict=False))
+
+    def resolve(item: Any) -> Any:
+        return ids.get(item, item) if isinstance(item, str) else replace(item, id=resolve(item.id))
+
+    if not isinstance(value, list):
+        return value
+    return [resolve(item) for item in cast("Iterable[Any]", value)]
