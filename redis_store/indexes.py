@@ -112,29 +112,14 @@ def span(trace_id: str, span_id: str) -> str:
     return f"{len(trace_id)}:{trace_id}:{span_id}"
 
 
-def relist(
-    tx: Transaction,
-    before: Collection[Entry],
-    after: Collection[Entry],
-    *,
-    rising: bool = False,
-) -> None:
-    """Enter a record where it belongs now, and remove it from where it did.
-
-    Args:
-        tx: What writes the record.
-        before: Its entries until now.
-        after: Its entries from now on.
-        rising: Whether no score falls. Then a later writer's entry, which may arrive before this
-            one where records and indexes are not written in one step, stays.
-    """
-    mode = ("GT",) if rising and tx.keys.hash_tags else ()
+def relist(tx: Transaction, before: Collection[Entry], after: Collection[Entry]) -> None:
+    """Enter a record where it belongs now, and remove it from where it did."""
     kept = {(entry.key, entry.member) for entry in after}
     for entry in before:
         if (entry.key, entry.member) not in kept:
             tx.call("ZREM", entry.key, entry.member)
     for entry in after:
-        tx.call("ZADD", entry.key, *mode, entry.score_us, entry.member)
+        tx.call("ZADD", entry.key, entry.score_us, entry.member)
 
 
 def _itself(_: Keys, key: str, __: object) -> str:

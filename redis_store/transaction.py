@@ -7,18 +7,18 @@ crash leaves in between is a hint without a record, which readers skip.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha1
 from typing import Any, NamedTuple
 
 import msgspec
-from anyio import CancelScope
 
 from redis_store.batch import Batch
 from redis_store.claims import Claims
 from redis_store.client import Argument, Command, Reply
 from redis_store.edits import changes
 from redis_store.errors import ConcurrentUpdateError
+from redis_store.finishing import finished
 from redis_store.scripts import COMMIT
 
 # Every round of contending writers has a winner, so this many can race on one record.
@@ -101,6 +101,7 @@ class Transaction:
         self._claims = Claims(batch.keys)
         self._hints: list[Command] = []
         self._late: list[Command] = []
+        self._settlements: list[Callable[[], Awaitable[None]]] = []
         self._hinted: list[Reply] = []
         self._confirmed: list[Reply] = []
         self.dropped = 0
@@ -272,6 +273,11 @@ class Transaction:
         else:
             self.call(command, key, *args)
 
+    def then(self, settle: Callable[[], Awaitable[None]]) -> None:
+        """Do something after all is written, where that takes more than one step."""
+        if self.keys.hash_tags:
+            self._settlements.append(settle)
+
     async def commit(self) -> Found:
         """Apply the transaction: one round trip in the plain layout.
 
@@ -281,14 +287,15 @@ class Transaction:
         Returns:
             Nothing when it was applied; else the keys whose checks refused it, as they are now.
         """
-        # Shielded, as a cancelled caller must not leave half of several steps behind.
-        refused: Found = {}
-        with CancelScope(shield=self.keys.hash_tags):
-            scripted = [part for part in self._parts.values() if part.needs_script]
-            refused = await self._prepare(scripted)
-            refused = refused or await self._take_over() or await self._write(scripted)
-            if not refused:
-                await self._follow()
+        # One step of the server is all or nothing whoever is cancelled; several are not.
+        return await (finished(self._commit()) if self.keys.hash_tags else self._commit())
+
+    async def _commit(self) -> Found:
+        scripted = [part for part in self._parts.values() if part.needs_script]
+        refused = await self._prepare(scripted)
+        refused = refused or await self._take_over() or await self._write(scripted)
+        if not refused:
+            await self._follow()
         return refused
 
     def _part(self, key: str) -> _Part:
@@ -356,6 +363,8 @@ class Transaction:
         await self._batch.send(self._claims.recall(replies[: len(forgetting)]))
         for thread_id, ids in self._claims.copies(self._confirmed).items():
             await self._evict(thread_id, ids)
+        for settle in self._settlements:
+            await settle()
 
     async def _evict(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Remove copies of messages that their index does not lead to."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from msgspec import UNSET
 from redis_store import codecs
 from redis_store.client import Argument, Command
 from redis_store.errors import BackendError, ThreadExistsError, ThreadNotFoundError
-from redis_store.indexes import of_thread, relist
+from redis_store.indexes import THREADS, of_thread, relist, settle
 from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.memory import window as windows
 from redis_store.memory.threads import check_title
@@ -283,8 +284,13 @@ class Cloning(Repository):
         """Make the copied bodies permanent and the thread known; refuse if its id is taken."""
         key, order, parts = self._keys.thread(thread.id), self._keys.order(thread.id), copy.parts
         tx.same({key: None, **copy.first})
-        tx.set(key, codecs.encode_thread(request.name, thread))
-        relist(tx, (), of_thread(self._keys, key, thread))
+        json, entries = (
+            codecs.encode_thread(request.name, thread),
+            of_thread(self._keys, key, thread),
+        )
+        tx.set(key, json)
+        relist(tx, (), entries)
+        tx.then(partial(settle, self._batch, THREADS, {key: json}, {key: entries}))
         for first in range(0, len(parts), _CHUNK):
             pairs: list[Argument] = []
             for part in parts[first : first + _CHUNK]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from redis_store import codecs
 from redis_store.batch import entries
 from redis_store.errors import CorruptRecordError, InvalidArgumentError, ThreadNotFoundError
-from redis_store.indexes import of_thread, relist
+from redis_store.indexes import THREADS, of_thread, relist, settle
 from redis_store.keys import check_id, check_thread_id
 from redis_store.models import Thread, now
 from redis_store.pages import check_date, check_dict
@@ -59,7 +60,7 @@ class Threads(Repository):
         for tx in attempts(self._batch, "save_thread"):
             tx.same(found)
             tx.set(key, json)
-            self._relist(tx, _readable(key, found[key]), thread)
+            self._relist(tx, _readable(key, found[key]), thread, json)
             refused = await tx.commit()
             if not refused:
                 break
@@ -153,7 +154,7 @@ class Threads(Repository):
             thread = codecs.decode_thread(key, json)
             tx.same({key: stored})
             tx.set(key, json)
-            self._relist(tx, before, thread)
+            self._relist(tx, before, thread, json)
             tx.own(thread_id, resource_id)
             self._leave_participants(tx, thread_id, owners)
             for newest_us, _ in newest:
@@ -200,7 +201,7 @@ class Threads(Repository):
             tx.delete(self._keys.message(thread_id, id_) for id_ in ids)
             tx.delete(index for index in indexes if found[index] == thread_id.encode())
             self._leave_participants(tx, thread_id, owners)
-            self._relist(tx, thread, None)
+            self._relist(tx, thread, None, None)
             if not await tx.commit():
                 return True
 
@@ -231,7 +232,7 @@ class Threads(Repository):
             updated = codecs.decode_thread(key, json)
             tx.same(found)
             tx.set(key, json)
-            self._relist(tx, thread, updated)
+            self._relist(tx, thread, updated, json)
             refused = await tx.commit()
             if not refused:
                 return updated
@@ -253,16 +254,40 @@ class Threads(Repository):
         )
         return stored, [owner.decode() for owner in owners], entries(placed)
 
-    def _relist(self, tx: Transaction, before: Thread | None, after: Thread | None) -> None:
-        """Enter a thread in its indexes in place of what it was."""
-        old = of_thread(self._keys, "", before) if before else ()
-        new = of_thread(self._keys, "", after) if after else ()
-        rising = before is not None and after is not None and after.updated_at > before.updated_at
-        relist(tx, old, new, rising=rising)
+    def _relist(
+        self, tx: Transaction, before: Thread | None, after: Thread | None, json: bytes | None
+    ) -> None:
+        """Enter a thread, stored as ``json``, in its indexes in place of what it was."""
+        thread = after or before
+        if thread is None:
+            return
+        key = self._keys.thread(thread.id)
+        old = of_thread(self._keys, key, before) if before else ()
+        new = of_thread(self._keys, key, after) if after else ()
+        relist(tx, old, new)
+        tx.then(partial(settle, self._batch, THREADS, {key: json}, {key: new}))
 
     def _leave_participants(self, tx: Transaction, thread_id: str, owners: list[str]) -> None:
         for owner in owners:
             tx.call("ZREM", self._keys.participants(owner), thread_id)
+        tx.then(partial(self._settle_participants, thread_id, owners))
+
+    async def _settle_participants(self, thread_id: str, left: list[str]) -> None:
+        """List the thread among those that hold messages of its owners, and of no former ones."""
+        seen = None
+        while True:
+            _, owners, placed = await self._outline(thread_id, first=-1)
+            if owners == seen:
+                return
+            seen, newest_us = owners, int(placed[0][0]) if placed else 0
+            listed = [self._keys.participants(owner) for owner in owners]
+            gone = [self._keys.participants(owner) for owner in left if owner not in owners]
+            await self._batch.send(
+                [
+                    *(("ZREM", index, thread_id) for index in gone),
+                    *(("ZADD", index, "GT", newest_us, thread_id) for index in listed),
+                ]
+            )
 
 
 def _later(before: datetime) -> datetime:
