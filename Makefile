@@ -20,7 +20,7 @@ demo: $(VENV)/.demo-ready ## See an agent's memory work on a server that starts 
 
 # Coverage only of the whole suite: a part of it would fail the 95 % for no reason.
 test: $(VENV)/.dev-ready ## Run all tests with coverage; ARGS="-k threads" runs a part, without
-	@$(BIN)/python -m pytest $(if $(strip $(ARGS)),$(ARGS),--cov)
+	@$(BIN)/python -m pytest $(if $(strip $(ARGS)),$(ARGS),--cov --numprocesses auto)
 
 # No lock file, as it would record where packages were downloaded from.
 interop: $(VENV)/.dev-ready ## Install the published @mastra/redis with npm, and test both ways

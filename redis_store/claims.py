@@ -96,6 +96,13 @@ class Claims:
                 groups.setdefault(thread_id, []).append(id_)
         return groups
 
+    def arrivals(self) -> dict[str, list[str]]:
+        """The messages that move, by the thread they move to."""
+        groups: dict[str, list[str]] = {}
+        for id_, (_, after) in self._moved.items():
+            groups.setdefault(after, []).append(id_)
+        return groups
+
     def forgetting(self) -> list[Command]:
         """Remove the forgotten ids, and ask whether their messages are there again."""
         indexes = ((self._keys.message_index(id_), t) for id_, t in self._forgotten.items())

@@ -169,7 +169,8 @@ def decode_score(key: str, stored: bytes) -> Score:
 def decode_value(stored: bytes) -> Any:
     """Decode any JSON value; what is no JSON is text."""
     try:
-        return json.loads(stored, parse_constant=_no_json)
+        # Not the bytes: the decoder would take them for UTF-16 or UTF-32 by where their zeros are.
+        return json.loads(stored.decode(), parse_constant=_no_json)
     except (ValueError, RecursionError):
         return stored.decode(errors="replace")
 

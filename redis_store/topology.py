@@ -4,6 +4,7 @@ A command goes out on a connection of the client's pool, packed once and written
 sent twice: a write whose reply was lost may have been applied, and only the caller can tell.
 """
 
+import asyncio
 import re
 import ssl
 from codecs import lookup
@@ -86,12 +87,16 @@ class StandaloneClient:
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
         connection = await self._pool.get_connection()
+        writer = _writer(connection)
         try:
             packed = connection.pack_commands(commands)
             await connection.send_packed_command(packed, check_health=False)
             replies = [await _read(connection) for _ in commands]
         except BaseException:
-            # Unread replies would reach the next caller: the connection is of no more use.
+            # Unread replies would reach the next caller: the connection is of no more use. Merely
+            # closed, it would go on sending: a cancelled write would overwrite the caller's next.
+            if writer is not None:
+                writer.transport.abort()
             with CancelScope(shield=True):
                 await connection.disconnect(nowait=True)
                 await self._pool.release(connection)
@@ -114,6 +119,11 @@ class StandaloneClient:
         """Close the connections, unless the client is borrowed."""
         if self._owned:
             await self.raw.aclose(close_connection_pool=True)
+
+
+def _writer(connection: _Connection) -> asyncio.StreamWriter | None:
+    """What a connected connection writes to; it forgets it as soon as it fails. Not public."""
+    return getattr(connection, "_writer", None)
 
 
 async def _read(connection: _Connection) -> Reply:

@@ -349,12 +349,18 @@ class Transaction:
             self._hinted, self._confirmed = replies[: len(before)], replies[len(before) + 1 :]
             refused = _refused(reply)
             if refused:
-                await self._batch.send(self._claims.give_back())
+                await self._undo_moves()
                 return refused
             results += zip(part.results, reply[1:], strict=True)
         for take, result in results:
             take(result)
         return {}
+
+    async def _undo_moves(self) -> None:
+        """Give ids back to where their messages are, and remove the copies made so far."""
+        await self._batch.send(self._claims.give_back())
+        for thread_id, ids in self._claims.arrivals().items():
+            await self._evict(thread_id, ids)
 
     async def _follow(self) -> None:
         """Write what may only follow the threads, and settle whose the messages are."""

@@ -28,6 +28,7 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
         "update_thread_metadata": lambda m: m.update_thread_metadata(t, lambda _: {"a": 1}),
         "update_thread_resource_id": lambda m: m.update_thread_resource_id(t, "v"),
         "delete_thread": lambda m: m.delete_thread(t),
+        "delete_thread_if": lambda m: m.delete_thread_if(t, lambda _: True),
         "list_threads": lambda m: m.list_threads(),
         "list_threads, of a resource": lambda m: m.list_threads(resource_id="u"),
         "list_threads, filtered": lambda m: m.list_threads(metadata={"a": 1}),

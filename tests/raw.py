@@ -7,7 +7,6 @@ import redis.asyncio as aioredis
 
 from redis_store.keys import Keys, escape_glob
 
-
 _MARKER = Keys().marker()
 
 

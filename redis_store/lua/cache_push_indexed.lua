@@ -2,6 +2,7 @@
 -- where it lies in the same slot. ARGV: a JSON object without index, ttl in ms (0: never expires).
 -- Returns the index. The length of the list decides, so position and index cannot part. Cost: O(1).
 local index = redis.call('LLEN', KEYS[1])
+if KEYS[2] then redis.call('GET', KEYS[2]) end -- fails before anything is written over a list
 local body = string.sub(ARGV[1], 1, -2)
 redis.call('RPUSH', KEYS[1], body .. (body == '{' and '' or ',') .. '"index":' .. index .. '}')
 if KEYS[2] then redis.call('SET', KEYS[2], index + 1) end

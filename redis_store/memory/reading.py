@@ -52,7 +52,7 @@ class Reading(Repository):
         One thread: one round trip, O(log n + page) on the server and in bytes, at any length and
         with a date range. A metadata filter, and a resource in a thread that holds messages of
         several, read the thread in chunks of 500. Several threads: one more round trip.
-        ``include``: three more.
+        ``include``: three more, and then the page is not read in one step with what it includes.
 
         Args:
             thread_id: One thread id, or several.

@@ -199,7 +199,10 @@ class Threads(Repository):
             tx.same({key: stored})
             tx.delete([key, order, self._keys.owners(thread_id)])
             tx.delete(self._keys.message(thread_id, id_) for id_ in ids)
-            tx.delete(index for index in indexes if found[index] == thread_id.encode())
+            mine = [
+                i for i, at in zip(ids, indexes, strict=True) if found[at] == thread_id.encode()
+            ]
+            tx.forget(dict.fromkeys(mine, thread_id))
             self._leave_participants(tx, thread_id, owners)
             self._relist(tx, thread, None, None)
             if not await tx.commit():

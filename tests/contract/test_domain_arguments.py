@@ -122,8 +122,8 @@ def persisting(snapshot: Any = None, **options: Any) -> Call:
 
 
 def updating(**options: Any) -> Call:
-    options = {"step_id": "s", "result": 1} | options
-    return lambda s: s.workflows.update_workflow_results("w", "r", **options)
+    arguments: dict[str, Any] = {"step_id": "s", "result": 1} | options
+    return lambda s: s.workflows.update_workflow_results("w", "r", **arguments)
 
 
 def merging(state: Any, **options: Any) -> Call:
@@ -138,7 +138,15 @@ def saving(**fields: Any) -> Call:
     return lambda s: s.scores.save_score(score(**fields))
 
 
+# Texts of a score that are no text would be stored as what no reader takes.
+OPTIONAL_TEXTS = [
+    *("entity_type", "reason", "preprocess_prompt", "extract_prompt", "analyze_prompt"),
+    *("generate_score_prompt", "generate_reason_prompt", "resource_id", "thread_id", "session_id"),
+    *("organization_id", "project_id", "batch_id", "dataset_id", "dataset_item_id"),
+]
+
 WRONG_CALLS: dict[str, Call] = {
+    **{f"save_score {name}": saving(**{name: 7}) for name in OPTIONAL_TEXTS},
     "persist_workflow_snapshot snapshot": persisting(["a"]),
     "persist_workflow_snapshot snapshot, without JSON": persisting({"a": WRONG}),
     "persist_workflow_snapshot resource_id": persisting(resource_id=""),
@@ -198,13 +206,6 @@ WRONG_CALLS: dict[str, Call] = {
     "list_push_indexed value, inside": lambda s: s.cache.list_push_indexed("k", "n", {"a": WRONG}),
     "list_push_indexed counter_key": lambda s: s.cache.list_push_indexed("k", "k", {}),
 }
-# Texts of a score that are no text would be stored as what no reader takes.
-OPTIONAL_TEXTS = [
-    *("entity_type", "reason", "preprocess_prompt", "extract_prompt", "analyze_prompt"),
-    *("generate_score_prompt", "generate_reason_prompt", "resource_id", "thread_id", "session_id"),
-    *("organization_id", "project_id", "batch_id", "dataset_id", "dataset_item_id"),
-]
-WRONG_CALLS |= {f"save_score {name}": saving(**{name: 7}) for name in OPTIONAL_TEXTS}
 
 
 @pytest.fixture
@@ -217,7 +218,7 @@ async def unreachable() -> AsyncIterator[RedisStore]:
 
 
 def expected_code(name: str) -> str:
-    return name.split(",")[0].replace(" ", "_INVALID_").upper()
+    return name.split(",", maxsplit=1)[0].replace(" ", "_INVALID_").upper()
 
 
 @pytest.mark.parametrize("name", BY_ID)

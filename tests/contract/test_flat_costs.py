@@ -89,7 +89,7 @@ async def test_a_batch_of_any_size_takes_the_same_round_trips(place: Place, mete
     tagged = place.keys.hash_tags
     expected = {"new": 1, "stored": 1, "moved": 2, "changed": 3, "deleted": 3}
     if tagged:
-        expected |= {"new": 2, "stored": 2, "moved": 5, "deleted": 4}
+        expected |= {"new": 2, "stored": 2, "moved": 8}
     assert [await _trips(meter, size) for size in SIZES] == [expected] * len(SIZES)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -22,10 +23,10 @@ SPANNED: dict[str, Any] = {"trace_id": "trace", "span_id": "span"}
 def listings(scores: ScoreStore) -> dict[str, Listing]:
     """The four, of what ``score(**SPANNED)`` belongs to."""
     return {
-        "scorer": lambda **options: scores.list_scores_by_scorer_id("scorer", **options),
-        "run": lambda **options: scores.list_scores_by_run_id("run", **options),
-        "entity": lambda **options: scores.list_scores_by_entity_id("entity", **options),
-        "span": lambda **options: scores.list_scores_by_span("trace", "span", **options),
+        "scorer": partial(scores.list_scores_by_scorer_id, "scorer"),
+        "run": partial(scores.list_scores_by_run_id, "run"),
+        "entity": partial(scores.list_scores_by_entity_id, "entity"),
+        "span": partial(scores.list_scores_by_span, "trace", "span"),
     }
 
 

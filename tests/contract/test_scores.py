@@ -14,6 +14,7 @@ from redis_store.models import now
 from tests.builders import T0, at, thread
 from tests.conftest import Place
 from tests.domains import check_indexed, emptied
+from tests.json_values import same
 from tests.raw import Raw
 from tests.scoring import ids, saved, score
 
@@ -52,11 +53,6 @@ async def _nothing_left(store: RedisStore, place: Place, raw: Raw) -> AsyncItera
     async with emptied(store, place, raw, store.scores):
         yield
         await check_indexed(store)
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal to the last digit, of the same types, with keys in the same order."""
-    return repr(left) == repr(right)
 
 
 async def stored(raw: Raw, place: Place, id_: str = "s") -> dict[str, Any]:
@@ -102,17 +98,15 @@ async def test_a_bare_score_has_no_further_fields(
     assert await store.scores.get_score_by_id("s") == score(us=5)
 
 
-@pytest.mark.parametrize(
-    "number", [0, 1, -1, 0.0, 1e-300, -1.7976931348623157e308, 2**70, 0.1 + 0.2]
-)
-async def test_a_finite_score_is_saved(store: RedisStore, number: float) -> None:
+async def test_a_finite_score_is_saved(store: RedisStore) -> None:
     """SC-01: of any size and sign; either source."""
-    for source in ("LIVE", "TEST"):
-        await store.scores.save_score(score(score=number, source=source))
-        found = await store.scores.get_score_by_id("s")
-        assert found is not None
-        assert (found.score, found.source) == (number, source)
-        assert isinstance(found.score, float)
+    for number in (0, 1, -1, 0.0, 1e-300, -1.7976931348623157e308, 2**70, 0.1 + 0.2):
+        for source in ("LIVE", "TEST"):
+            await store.scores.save_score(score(score=number, source=source))
+            found = await store.scores.get_score_by_id("s")
+            assert found is not None
+            assert (found.score, found.source) == (number, source)
+            assert isinstance(found.score, float)
 
 
 async def test_an_invalid_score_stores_nothing(store: RedisStore, raw: Raw, place: Place) -> None:
@@ -201,7 +195,7 @@ async def test_two_stores_that_save_one_score_leave_one_row(
 ) -> None:
     """SC-01, GEN-11: one date, one place in each listing."""
     async with place.store() as other:
-        for trial in range(5):
+        for trial in range(3):
             id_ = f"s{trial}"
             results = await asyncio.gather(
                 *(

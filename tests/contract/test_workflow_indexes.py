@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from redis_store import RedisStore
 from tests.builders import at
 from tests.conftest import Place
 from tests.domains import check_indexed, emptied
 from tests.raw import Raw
-from tests.runs import ids, listed, persist, result
+from tests.run_model import STATUSES, Model, Operation, operations
+from tests.runs import found, ids, listed, names, persist, result
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +135,8 @@ async def test_entries_at_odds_with_their_record_are_skipped_and_removed(
     ):
         for index in place.keys.runs_by(attribute, value, member):
             await raw("ZADD", index, EPOCH_US + 1000, member)
-    for filters in ({"workflow_name": "x"}, {"resource_id": "v"}, {"status": "b"}):
+    several: list[dict[str, Any]] = [{"workflow_name": "x"}, {"resource_id": "v"}, {"status": "b"}]
+    for filters in several:
         page = await store.workflows.list_workflow_runs(per_page=1, **filters)
         assert (ids(page), page.total, page.has_more) == (["mine"], 1, False)
     run = await store.workflows.get_workflow_run_by_id("mine")
@@ -158,95 +159,27 @@ async def test_an_entry_whose_record_is_back_stays(
         assert await store.workflows.get_workflow_run_by_id("r") is None
 
 
-RUNS = list(product(("w", "w2"), ("a", "b", "c")))
-STATUSES = ("running", "done", None)
-operations = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("persist"),
-            st.sampled_from(RUNS),
-            st.sampled_from(STATUSES),
-            st.sampled_from(["u", "v", None]),
-            st.integers(0, 3) | st.none(),
-        ),
-        st.tuples(st.just("state"), st.sampled_from(RUNS), st.sampled_from(STATUSES)),
-        st.tuples(st.just("expect"), st.sampled_from(RUNS), st.sampled_from(STATUSES)),
-        st.tuples(st.just("result"), st.sampled_from(RUNS)),
-        st.tuples(st.just("delete"), st.sampled_from(RUNS)),
-    ),
-    max_size=25,
-)
-
-
-class Model:
-    """What a store of runs should show: name to status, resource and date."""
-
-    def __init__(self) -> None:
-        self.runs: dict[tuple[str, str], tuple[str | None, str | None, int]] = {}
-
-    async def apply(self, store: RedisStore, operation: tuple[Any, ...]) -> None:
-        """Do the same to the model and to a store."""
-        kind, name, *arguments = operation
-        known = self.runs.get(name)
-        workflows = store.workflows
-        if kind == "persist":
-            status, resource_id, us = arguments
-            us = us if us is not None else known[2] if known else 4
-            self.runs[name] = (status, resource_id or (known[1] if known else None), us)
-            await workflows.persist_workflow_snapshot(
-                *name, {"status": status}, resource_id=resource_id, created_at=at(us)
-            )
-        elif kind == "delete":
-            self.runs.pop(name, None)
-            await workflows.delete_workflow_run_by_id(name[1], workflow_name=name[0])
-        elif kind == "result":
-            context = await workflows.update_workflow_results(*name, step_id="s", result=1)
-            assert context == ({"s": 1} if known else {})
-        else:
-            expected = "running" if kind == "expect" else None
-            merged = await workflows.update_workflow_state(
-                *name, {"status": arguments[0]}, expected_status=expected
-            )
-            applies = known is not None and expected in (None, known[0])
-            assert (merged is not None) == applies
-            if known and applies:
-                self.runs[name] = (arguments[0], *known[1:])
-
-    def listed(
-        self, workflow: str | None, status: str | None, resource_id: str | None
-    ) -> set[tuple[str, str]]:
-        """The runs that fulfil all filters."""
-        return {
-            name
-            for name, run in self.runs.items()
-            if workflow in (None, name[0])
-            and status in (None, run[0])
-            and resource_id in (None, run[1])
-        }
-
-
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(operations=operations)
 async def test_indexes_agree_with_records_after_any_calls(
-    store: RedisStore, operations: list[tuple[Any, ...]]
+    store: RedisStore, operations: list[Operation]
 ) -> None:
     """WF-04: every listing is what a model says, and verification finds nothing."""
     await store.workflows.dangerously_clear_all()
     model = Model()
     for operation in operations:
-        await model.apply(store, operation)
+        await model.apply(store.workflows, operation)
     await check_indexed(store)
-    for filters in product((None, "w", "w2"), STATUSES, (None, "u", "v")):
-        names = dict(zip(("workflow_name", "status", "resource_id"), filters, strict=True))
-        page = await store.workflows.list_workflow_runs(**names)  # type: ignore[arg-type]
-        assert {(run.workflow_name, run.run_id) for run in page} == model.listed(*filters)
-        dates = [run.created_at for run in page]
-        assert dates == sorted(
-            (at(model.runs[r.workflow_name, r.run_id][2]) for r in page), reverse=True
+    for workflow, status, resource_id in product((None, "w", "w2"), STATUSES, (None, "u", "v")):
+        page = await store.workflows.list_workflow_runs(
+            workflow_name=workflow, status=status, resource_id=resource_id
         )
-    for name, (status, resource_id, us) in model.runs.items():
-        run = await store.workflows.get_workflow_run_by_id(name[1], workflow_name=name[0])
-        assert run is not None
-        assert (run.status, run.resource_id, run.created_at) == (status, resource_id, at(us))
+        expected = model.listed(workflow, status, resource_id)
+        assert set(names(page)) == expected
+        newest_first = sorted((at(model.runs[name].us) for name in expected), reverse=True)
+        assert [run.created_at for run in page] == newest_first
+    for (workflow, run_id), run in model.runs.items():
+        shown = await found(store, run_id, workflow)
+        assert (shown.status, shown.resource_id, shown.created_at) == (*run[:2], at(run.us))

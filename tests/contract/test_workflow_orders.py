@@ -6,6 +6,7 @@ belongs.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import combinations_with_replacement
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ async def view(store: RedisStore) -> object:
     workflows = store.workflows
     run = await workflows.get_workflow_run_by_id("r", workflow_name="w")
     shown = None if run is None else (run.resource_id, run.created_at, run.snapshot)
-    filters = [
+    filters: list[dict[str, Any]] = [
         {},
         {"workflow_name": "w"},
         *({"status": status} for status in STATUSES),

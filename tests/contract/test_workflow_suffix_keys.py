@@ -58,6 +58,7 @@ async def test_it_is_read_and_listed(
             assert await reader.workflows.load_workflow_snapshot("w", run_id) == snapshot()
             run = await reader.workflows.get_workflow_run_by_id(run_id)
             assert run == await found(reader, run_id)
+            assert run is not None
             assert run.resource_id == resource_id
             if resource_id:
                 assert await listed(reader, resource_id=resource_id) == [run_id]

@@ -14,7 +14,7 @@ from tests.raw import Raw
 from tests.servers import Server
 
 # KEYS: order. ARGV: body prefix, n, then n ids, n dates in µs, n bodies.
-_INSERT = f"""{Script("json", "time", "order").source}
+_INSERT = f"""{Script("json", "time", "order", "insert").source}
 local ids, dates, n = {{}}, {{}}, tonumber(ARGV[2])
 for i = 1, n do
   ids[i], dates[i] = ARGV[2 + i], tonumber(ARGV[2 + n + i])

@@ -23,7 +23,7 @@ layouts = pytest.mark.parametrize("layout", ["plain", "tagged"])
 
 @layouts
 @given(program=programs)
-@settings(max_examples=100, deadline=None, print_blob=True)
+@settings(max_examples=80, deadline=None, print_blob=True)
 async def test_any_program_does_what_the_model_does(
     program: list[Call], layout: str, servers: Mapping[str, Server]
 ) -> None:
@@ -32,7 +32,7 @@ async def test_any_program_does_what_the_model_does(
 
 @layouts
 @given(program=inspections)
-@settings(max_examples=60, deadline=None, print_blob=True)
+@settings(max_examples=50, deadline=None, print_blob=True)
 async def test_any_listing_shows_what_the_model_shows(
     program: list[Call], layout: str, servers: Mapping[str, Server]
 ) -> None:
@@ -42,7 +42,7 @@ async def test_any_listing_shows_what_the_model_shows(
 @layouts
 @pytest.mark.parametrize("name", OTHERS)
 @given(program=programs)
-@settings(max_examples=25, deadline=None, print_blob=True)
+@settings(max_examples=20, deadline=None, print_blob=True)
 async def test_other_servers_do_the_same(
     program: list[Call], layout: str, name: str, servers: Mapping[str, Server]
 ) -> None:
