@@ -55,6 +55,7 @@ async def test_a_list_is_read_by_position(store: RedisStore) -> None:
     assert await cache.list_from_to("l", 3) == [3, 4]
 
 
+@pytest.mark.races
 async def test_concurrent_pushes_are_all_kept(caches: list[CacheStore]) -> None:
     """CA-02: from two stores; every length is returned once."""
     lengths = await asyncio.gather(*(caches[n % 2].list_push("l", n) for n in range(CALLS)))
@@ -63,6 +64,7 @@ async def test_concurrent_pushes_are_all_kept(caches: list[CacheStore]) -> None:
     assert all(stored[length - 1] == n for n, length in enumerate(lengths))
 
 
+@pytest.mark.races
 async def test_concurrent_increments_all_count(caches: list[CacheStore]) -> None:
     """CA-02: from two stores; every value is returned once."""
     values = await asyncio.gather(*(caches[n % 2].increment("n") for n in range(CALLS)))
@@ -84,6 +86,7 @@ async def test_a_counter_goes_on_from_what_is_stored(store: RedisStore) -> None:
 
 
 @pytest.mark.parametrize("keys", [("l", "n"), ("{x}l", "{x}n")], ids=["apart", "in one slot"])
+@pytest.mark.races
 async def test_concurrent_indexed_pushes_get_their_position(
     caches: list[CacheStore], place: Place, raw: Raw, keys: tuple[str, str]
 ) -> None:

@@ -57,6 +57,7 @@ async def state(memory: MemoryStore) -> object:
 
 @pytest.mark.parametrize("how", get_args(How))
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.races
 async def test_a_call_that_is_cancelled_anywhere_did_all_or_nothing(
     store: RedisStore, place: Place, raw: Raw, name: str, how: How
 ) -> None:

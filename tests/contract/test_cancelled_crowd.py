@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import anyio
+import pytest
 
 from redis_store import MemoryStore, RedisStore, Resource
 from tests.builders import message, thread
@@ -70,6 +71,7 @@ class Talker:
         self.saved += 1
 
 
+@pytest.mark.races
 async def test_no_reply_reaches_another_caller(store: RedisStore, place: Place, raw: Raw) -> None:
     """GEN-12: fifty callers, each cancelled at random again and again."""
     chance = Random()  # noqa: S311 - no secret
@@ -102,6 +104,7 @@ async def test_no_reply_reaches_another_caller(store: RedisStore, place: Place, 
     await check_settled(store, raw, place.keys)
 
 
+@pytest.mark.races
 async def test_much_data_goes_whole_or_not_at_all(store: RedisStore) -> None:
     """GEN-12: a write that is cut off is not applied, and not after the caller's next either."""
     memory, chance = store.memory, Random()  # noqa: S311 - no secret
@@ -122,6 +125,7 @@ async def test_much_data_goes_whole_or_not_at_all(store: RedisStore) -> None:
         assert (await memory.list_messages("t", per_page=1)).total in (1, 100)
 
 
+@pytest.mark.races
 async def test_a_reply_that_is_cut_off_is_not_the_next_callers(store: RedisStore) -> None:
     """GEN-12: cancelled amid a long reply."""
     memory, chance = store.memory, Random()  # noqa: S311 - no secret

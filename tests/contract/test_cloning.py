@@ -212,6 +212,7 @@ async def test_many_messages_keep_their_order_where_dates_tie(
     assert list(made.message_id_map) == [m.id for m in originals]
     newest = await store.memory.copy_thread("t", message_limit=600)
     assert list(newest.message_id_map) == [m.id for m in originals[-600:]]
+    await store.memory.dangerously_clear_all()
 
 
 async def test_source_and_clone_are_independent(store: RedisStore, clone: Clone) -> None:

@@ -29,6 +29,7 @@ async def keys_of(raw: Raw, place: Place) -> set[str]:
     return set(await raw.keys(place.keys.prefix))
 
 
+@pytest.mark.races
 async def test_of_two_clones_to_one_id_exactly_one_wins(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -53,6 +54,7 @@ async def test_of_two_clones_to_one_id_exactly_one_wins(
     assert winners == {0, 1}
 
 
+@pytest.mark.races
 async def test_of_many_clones_to_one_id_exactly_one_wins(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -74,6 +76,7 @@ async def test_of_many_clones_to_one_id_exactly_one_wins(
             await check_settled(store, raw, place.keys)
 
 
+@pytest.mark.races
 async def test_a_clone_and_a_thread_saved_under_its_id_do_not_mix(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -91,6 +94,7 @@ async def test_a_clone_and_a_thread_saved_under_its_id_do_not_mix(
             await check_settled(store, raw, place.keys)
 
 
+@pytest.mark.races
 async def test_a_clone_of_a_thread_that_goes_is_whole_or_fails(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -111,6 +115,7 @@ async def test_a_clone_of_a_thread_that_goes_is_whole_or_fails(
             await check_settled(store, raw, place.keys)
 
 
+@pytest.mark.races
 async def test_a_clone_of_a_thread_that_changes_hands_has_one_owner(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -128,6 +133,7 @@ async def test_a_clone_of_a_thread_that_changes_hands_has_one_owner(
             await check_settled(store, raw, place.keys)
 
 
+@pytest.mark.races
 async def test_a_clone_of_a_thread_that_is_sorted_anew_is_in_order(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -147,6 +153,7 @@ async def test_a_clone_of_a_thread_that_is_sorted_anew_is_in_order(
 
 
 @pytest.mark.parametrize("how", get_args(How))
+@pytest.mark.races
 async def test_a_cancelled_clone_is_whole_or_leaves_nothing(
     store: RedisStore, place: Place, raw: Raw, how: How
 ) -> None:

@@ -48,6 +48,7 @@ async def _check_a_thousand_calls(store: RedisStore) -> None:
 
 
 @on_one_server
+@pytest.mark.races
 async def test_a_thousand_calls_at_once_share_the_connections(store: RedisStore, raw: Raw) -> None:
     """ST-02: with default options they wait for a connection; redis-py's pool fails the 101st."""
     before = await _connections(raw)
@@ -70,6 +71,7 @@ async def _borrowing(url: str, **options: Any) -> AsyncGenerator[RedisStore]:
 @pytest.mark.parametrize(
     "options", [{}, {"max_connections": 1}, {"decode_responses": True}], ids=str
 )
+@pytest.mark.races
 async def test_a_thousand_calls_at_once_on_a_borrowed_client(
     server: Server, options: dict[str, Any]
 ) -> None:
@@ -89,6 +91,7 @@ async def _write_at_once(
 
 
 @on_one_server
+@pytest.mark.races
 async def test_updates_of_a_thread_at_once_all_count(store: RedisStore, place: Place) -> None:
     """THR-05, GEN-11: 50 updates beside 50 saves: every key and every message is there."""
     await store.memory.save_thread(thread("t"))
@@ -106,6 +109,7 @@ async def test_updates_of_a_thread_at_once_all_count(store: RedisStore, place: P
 
 
 @on_one_server
+@pytest.mark.races
 async def test_updates_of_a_message_at_once_all_count(store: RedisStore, place: Place) -> None:
     """UPD-04, GEN-11: 50 merges into one message keep every key."""
     await store.memory.save_thread(thread("t"))
@@ -120,6 +124,7 @@ def _merging(n: int) -> MessagePatch:
 
 
 @on_one_server
+@pytest.mark.races
 async def test_updates_of_a_resource_at_once_all_count(store: RedisStore, place: Place) -> None:
     """RES-02, GEN-11: 50 merges and 50 additions to the memory create a resource with all."""
     await _write_at_once(

@@ -3,6 +3,8 @@
 import asyncio
 import random
 
+import pytest
+
 from redis_store import RedisStore, RedisStoreError, ThreadNotFoundError
 from tests.builders import message, thread
 from tests.conftest import Place
@@ -12,6 +14,7 @@ from tests.settling import check_settled
 TRIALS = 15
 
 
+@pytest.mark.races
 async def test_concurrent_updates_keep_every_key(store: RedisStore, place: Place) -> None:
     """THR-05: twenty of them, with disjoint keys; each one's ``updated_at`` is its own."""
     async with place.store() as other:
@@ -30,6 +33,7 @@ async def test_concurrent_updates_keep_every_key(store: RedisStore, place: Place
     assert read.updated_at == max(item.updated_at for item in updated)
 
 
+@pytest.mark.races
 async def test_concurrent_updates_and_saves_lose_nothing(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -52,6 +56,7 @@ async def test_concurrent_updates_and_saves_lose_nothing(
             await check_settled(store, raw, place.keys)
 
 
+@pytest.mark.races
 async def test_concurrent_callbacks_lose_no_count(store: RedisStore, place: Place) -> None:
     """THR-06: a counter in the metadata, raised from two stores beside other updates."""
     async with place.store() as other:
@@ -70,6 +75,7 @@ async def test_concurrent_callbacks_lose_no_count(store: RedisStore, place: Plac
     assert read.metadata == {"n": 20} | {f"k{i}": i for i in range(5)}
 
 
+@pytest.mark.races
 async def test_deleting_and_saving_leave_all_or_nothing(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -92,6 +98,7 @@ async def test_deleting_and_saving_leave_all_or_nothing(
             assert await raw.keys(place.keys.prefix) == []
 
 
+@pytest.mark.races
 async def test_deleting_and_resaving_a_thread_leave_it_whole_or_gone(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:

@@ -101,6 +101,7 @@ async def test_bad_ids_are_refused_before_any_io(wrong: Any, tmp_path: Path) -> 
     await store.close()
 
 
+@pytest.mark.races
 async def test_a_message_is_deleted_by_one_of_two(store: RedisStore, place: Place) -> None:
     """DEL-01: of two racing calls, each message is counted once."""
     await make_threads(store, "t", "t2")
@@ -120,6 +121,7 @@ async def test_a_message_is_deleted_by_one_of_two(store: RedisStore, place: Plac
     assert sum(counts) == 20 * 4
 
 
+@pytest.mark.races
 async def test_a_delete_that_races_a_save_leaves_all_or_nothing(
     store: RedisStore, place: Place
 ) -> None:
@@ -136,6 +138,7 @@ async def test_a_delete_that_races_a_save_leaves_all_or_nothing(
             assert [m.text for m in by_id] in ([], ["new"])
 
 
+@pytest.mark.races
 async def test_a_delete_that_races_a_change_of_owner_takes_place(
     store: RedisStore, place: Place
 ) -> None:

@@ -36,6 +36,7 @@ READERS: dict[str, Reader] = {
 
 
 @pytest.mark.parametrize("reader", READERS, ids=READERS)
+@pytest.mark.races
 async def test_readers_see_the_messages_of_one_owner(
     store: RedisStore, place: Place, raw: Raw, reader: str
 ) -> None:
@@ -58,6 +59,7 @@ async def test_readers_see_the_messages_of_one_owner(
     assert len(seen) == 2, "no order put the reader before the move and another behind it"
 
 
+@pytest.mark.races
 async def test_readers_see_the_thread_with_one_owner(store: RedisStore, place: Place) -> None:
     """THR-10: a thread is listed under its owner only, and always under one."""
     async with interleaving(place) as racing:
@@ -81,6 +83,7 @@ async def _listed_by(memory: MemoryStore, resources: str) -> list[str]:
     return found
 
 
+@pytest.mark.races
 async def test_a_thread_that_keeps_moving_is_never_seen_half_moved(
     store: RedisStore, place: Place
 ) -> None:
@@ -112,6 +115,7 @@ async def test_a_thread_that_keeps_moving_is_never_seen_half_moved(
 
 
 @pytest.mark.parametrize("resource_id", ["u", "v"])
+@pytest.mark.races
 async def test_a_save_that_meets_a_move_is_not_lost(
     store: RedisStore, place: Place, raw: Raw, resource_id: str
 ) -> None:

@@ -10,6 +10,7 @@ from tests.interleaving import interleaving
 
 
 @pytest.mark.parametrize("known", [True, False])
+@pytest.mark.races
 async def test_concurrent_updates_keep_every_key(
     store: RedisStore, place: Place, *, known: bool
 ) -> None:
@@ -31,6 +32,7 @@ async def test_concurrent_updates_keep_every_key(
             assert read.metadata == expected
 
 
+@pytest.mark.races
 async def test_concurrent_merges_all_take_effect(store: RedisStore, place: Place) -> None:
     """RES-02: of two stores, while metadata changes and from nothing on: a counter loses none."""
     async with place.store() as other:
@@ -51,6 +53,7 @@ async def test_concurrent_merges_all_take_effect(store: RedisStore, place: Place
 
 
 @pytest.mark.parametrize("known", [True, False])
+@pytest.mark.races
 async def test_updates_that_meet_are_both_kept(
     store: RedisStore, place: Place, *, known: bool
 ) -> None:

@@ -35,6 +35,7 @@ async def homes(store: RedisStore, id_: str) -> list[str]:
     return [t for t in ("t", "t2", "t3") if id_ in await listed(store, t)]
 
 
+@pytest.mark.races
 async def test_two_stores_that_move_one_message_leave_it_in_one_thread(
     store: RedisStore, other: RedisStore, raw: Raw, place: Place
 ) -> None:
@@ -51,6 +52,7 @@ async def test_two_stores_that_move_one_message_leave_it_in_one_thread(
         await check_invariants(raw, place.keys)
 
 
+@pytest.mark.races
 async def test_a_move_that_races_an_update_in_place_leaves_one_message(
     store: RedisStore, other: RedisStore, raw: Raw, place: Place
 ) -> None:
@@ -62,6 +64,7 @@ async def test_a_move_that_races_an_update_in_place_leaves_one_message(
         await check_invariants(raw, place.keys)
 
 
+@pytest.mark.races
 async def test_two_stores_that_create_one_message_leave_it_in_one_thread(
     store: RedisStore, other: RedisStore, raw: Raw, place: Place
 ) -> None:
@@ -73,6 +76,7 @@ async def test_two_stores_that_create_one_message_leave_it_in_one_thread(
     await check_invariants(raw, place.keys)
 
 
+@pytest.mark.races
 async def test_many_movers_leave_one_message(
     store: RedisStore, other: RedisStore, raw: Raw, place: Place
 ) -> None:
@@ -88,6 +92,7 @@ async def test_many_movers_leave_one_message(
         await check_invariants(raw, place.keys)
 
 
+@pytest.mark.races
 async def test_concurrent_saves_of_one_thread_keep_all(
     store: RedisStore, other: RedisStore
 ) -> None:
@@ -110,6 +115,7 @@ async def test_concurrent_saves_of_one_thread_keep_all(
         assert [m for m in page if m.id.startswith(name)] == messages
 
 
+@pytest.mark.races
 async def test_saves_that_race_a_change_of_owner_lose_nothing(
     store: RedisStore, other: RedisStore
 ) -> None:

@@ -190,6 +190,7 @@ async def test_saving_again_moves_the_score_between_listings(
     assert len(indexes) == 4
 
 
+@pytest.mark.races
 async def test_two_stores_that_save_one_score_leave_one_row(
     store: RedisStore, place: Place
 ) -> None:

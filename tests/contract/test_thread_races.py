@@ -70,6 +70,7 @@ async def one_after_the_other(memory: MemoryStore, *calls: tuple[str, str]) -> V
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=" & ".join)
+@pytest.mark.races
 async def test_racing_calls_leave_what_one_after_the_other_would(
     store: RedisStore, place: Place, raw: Raw, pair: Pair
 ) -> None:

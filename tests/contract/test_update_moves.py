@@ -97,6 +97,7 @@ async def test_hundreds_of_messages_move_in_one_call(store: RedisStore) -> None:
     assert await listed(store) == []
 
 
+@pytest.mark.races
 async def test_concurrent_merges_keep_every_key(store: RedisStore, place: Place) -> None:
     """UPD-04: of two stores, with a loser's merge applied to what the winner wrote."""
     await saved(store, message("a", metadata={}))
@@ -110,6 +111,7 @@ async def test_concurrent_merges_keep_every_key(store: RedisStore, place: Place)
     assert {after.content[f"c{n}"] for n in range(40)} == set(range(40))
 
 
+@pytest.mark.races
 async def test_an_update_that_races_a_delete_brings_nothing_back(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:
@@ -130,6 +132,7 @@ async def test_an_update_that_races_a_delete_brings_nothing_back(
             assert await raw("EXISTS", place.keys.message("t", "a")) == 0
 
 
+@pytest.mark.races
 async def test_an_update_that_races_a_save_applies_before_or_after(
     store: RedisStore, place: Place
 ) -> None:
@@ -146,6 +149,7 @@ async def test_an_update_that_races_a_save_applies_before_or_after(
             assert after.content.get("metadata") in (None, {"n": n})
 
 
+@pytest.mark.races
 async def test_a_merge_that_races_a_move_is_not_lost(store: RedisStore, place: Place) -> None:
     """UPD-04: a known message is never taken for an unknown one, though it changes its thread."""
     await make_threads(store, "t", "t2")

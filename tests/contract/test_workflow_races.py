@@ -36,6 +36,7 @@ async def stores(store: RedisStore, place: Place) -> AsyncIterator[list[RedisSto
         yield [store, other]
 
 
+@pytest.mark.races
 async def test_concurrent_results_are_all_kept(stores: list[RedisStore]) -> None:
     """WF-06: of N steps; each call returns a context that holds its own."""
     await persist(stores[0], context={"big": [2**70, []]})
@@ -50,6 +51,7 @@ async def test_concurrent_results_are_all_kept(stores: list[RedisStore]) -> None
     assert sorted(map(len, contexts)) == list(range(2, CALLS + 2))
 
 
+@pytest.mark.races
 async def test_concurrent_results_of_one_list_are_all_kept(stores: list[RedisStore]) -> None:
     """WF-05, WF-06: iterations of one step, each at its own position."""
     await persist(stores[0])
@@ -61,6 +63,7 @@ async def test_concurrent_results_of_one_list_are_all_kept(stores: list[RedisSto
     assert run.snapshot["context"]["each"] == {"output": list(range(CALLS))}
 
 
+@pytest.mark.races
 async def test_concurrent_states_and_results_are_all_kept(stores: list[RedisStore]) -> None:
     """WF-06: disjoint fields of state, results and request contexts, all at once."""
     await persist(stores[0], context={})
@@ -78,6 +81,7 @@ async def test_concurrent_states_and_results_are_all_kept(stores: list[RedisStor
     assert after["requestContext"] == {"tenant": "x"} | {f"c{n}": n for n in range(CALLS)}
 
 
+@pytest.mark.races
 async def test_one_of_racing_expectations_applies(stores: list[RedisStore]) -> None:
     """WF-07: exactly one of N; the others get ``None`` and change nothing."""
     for trial in range(5):
@@ -102,6 +106,7 @@ async def test_one_of_racing_expectations_applies(stores: list[RedisStore]) -> N
         assert await listed(stores[1], status=f"by {winner}") == ["r"]
 
 
+@pytest.mark.races
 async def test_a_chain_of_expectations_goes_step_by_step(stores: list[RedisStore]) -> None:
     """WF-07: where each call expects what another sets, as many apply as the chain is long."""
     await persist(stores[0], status="0")
@@ -124,6 +129,7 @@ async def test_a_chain_of_expectations_goes_step_by_step(stores: list[RedisStore
     assert await listed(stores[0], status=str(applied)) == ["r"]
 
 
+@pytest.mark.races
 async def test_results_that_race_a_delete_do_not_bring_the_run_back(
     stores: list[RedisStore], raw: Raw, place: Place
 ) -> None:
@@ -164,6 +170,7 @@ UPDATES: dict[str, Run] = {
 
 
 @pytest.mark.parametrize("name", UPDATES)
+@pytest.mark.races
 async def test_an_update_that_a_delete_comes_between_applies_nothing(
     store: RedisStore, place: Place, raw: Raw, name: str
 ) -> None:
@@ -181,6 +188,7 @@ async def test_an_update_that_a_delete_comes_between_applies_nothing(
 
 
 @pytest.mark.parametrize("name", UPDATES)
+@pytest.mark.races
 async def test_an_update_sees_what_came_between(store: RedisStore, place: Place, name: str) -> None:
     """WF-06: another store's result, state and snapshot are under it, not lost."""
     await persist(store, resource_id="u")
@@ -203,6 +211,7 @@ async def test_an_update_sees_what_came_between(store: RedisStore, place: Place,
     assert run.snapshot.get("mine") or run.snapshot["context"].get("mine")
 
 
+@pytest.mark.races
 async def test_an_expectation_is_checked_against_what_came_between(
     store: RedisStore, place: Place
 ) -> None:
@@ -217,6 +226,7 @@ async def test_an_expectation_is_checked_against_what_came_between(
     assert (await found(store)).status == "theirs"
 
 
+@pytest.mark.races
 async def test_a_persist_keeps_the_date_and_resource_that_came_between(
     store: RedisStore, place: Place
 ) -> None:
@@ -232,6 +242,7 @@ async def test_a_persist_keeps_the_date_and_resource_that_came_between(
     assert await listed(store, status="running") == []
 
 
+@pytest.mark.races
 async def test_a_delete_removes_what_came_between(
     store: RedisStore, place: Place, raw: Raw
 ) -> None:

@@ -225,6 +225,7 @@ async def test_clearing_all_leaves_what_is_not_a_run(
     await store.cache.clear()
 
 
+@pytest.mark.races
 async def test_concurrent_updates_are_supported(store: RedisStore) -> None:
     """WF-06: Mastra's engine asks before it runs steps in parallel."""
     assert store.workflows.supports_concurrent_updates is True

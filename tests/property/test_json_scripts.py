@@ -57,7 +57,7 @@ def _field(document: Any) -> str | None:
 @example(document={"a": {NAME: "no"}, "b": [NAME, {NAME: "no"}], NAME: "yes"}, spacing={})
 @example(document={"\\": '"', f'"{NAME}': "no", NAME: '\\"'}, spacing={})
 @example(document=[NAME, "x"], spacing={})
-@settings(max_examples=400, deadline=None, print_blob=True)
+@settings(max_examples=200, deadline=None, print_blob=True)
 async def test_a_field_of_a_record_is_found_in_any_json(
     document: Any, spacing: dict[str, Any], raw: Raw
 ) -> None:
@@ -68,7 +68,7 @@ async def test_a_field_of_a_record_is_found_in_any_json(
 
 
 @given(document=documents, spacing=spacings)
-@settings(max_examples=400, deadline=None, print_blob=True)
+@settings(max_examples=200, deadline=None, print_blob=True)
 async def test_a_field_of_a_record_is_replaced_and_no_byte_beside_it(
     document: Any, spacing: dict[str, Any], raw: Raw
 ) -> None:
@@ -91,7 +91,7 @@ async def test_a_field_of_a_record_is_replaced_and_no_byte_beside_it(
 @example(us=2**53 - 1)
 @example(us=epoch_us(datetime(1900, 3, 1, tzinfo=UTC)))
 @example(us=epoch_us(datetime(2000, 2, 29, 23, 59, 59, 999999, tzinfo=UTC)))
-@settings(max_examples=400, deadline=None, print_blob=True)
+@settings(max_examples=200, deadline=None, print_blob=True)
 async def test_dates_are_the_same_here_and_on_the_server(us: int, raw: Raw) -> None:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
     second = f"{moment:%Y-%m-%dT%H:%M:%S}"

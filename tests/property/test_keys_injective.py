@@ -72,7 +72,7 @@ def _key(keys: Keys, kind: str, ids: Ids) -> str:
 
 @layouts
 @given(alphabet=alphabets, prefix=prefixes)
-@settings(max_examples=60, deadline=None, print_blob=True)
+@settings(max_examples=40, deadline=None, print_blob=True)
 def test_different_records_have_different_keys(
     alphabet: list[str], prefix: str, layout: str
 ) -> None:
@@ -86,7 +86,7 @@ def test_different_records_have_different_keys(
 @given(thread_id=thread_ids, message_ids=st.lists(texts, max_size=4), prefix=prefixes)
 @example(thread_id="}", message_ids=["{x}"], prefix="")
 @example(thread_id="}{x}", message_ids=["m"], prefix="")
-@settings(max_examples=600, deadline=None, print_blob=True)
+@settings(max_examples=400, deadline=None, print_blob=True)
 def test_all_keys_of_a_thread_share_a_slot(
     thread_id: str, message_ids: list[str], prefix: str
 ) -> None:
@@ -106,7 +106,7 @@ def test_all_keys_of_a_thread_share_a_slot(
 
 
 @given(key=texts)
-@settings(max_examples=600, deadline=None, print_blob=True)
+@settings(max_examples=400, deadline=None, print_blob=True)
 def test_a_slot_is_what_redis_py_says(key: str) -> None:
     assert slot_of(key) == key_slot(key.encode())
 

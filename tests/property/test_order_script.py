@@ -36,7 +36,7 @@ steps = st.lists(
 @given(steps=steps)
 @example(steps=[[1] * 250, [0, 0, 1, 250, 251, 252], [], [], [0], [1]])  # pushes many at once
 @example(steps=[[5], [0] * 6, [4], [3, 4, 5, 6]])
-@settings(max_examples=150, deadline=None, print_blob=True)
+@settings(max_examples=100, deadline=None, print_blob=True)
 async def test_the_order_is_by_date_then_by_insertion(
     steps: list[list[int]], servers: Mapping[str, Server]
 ) -> None:
