@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test interop check format clean
+.PHONY: help demo test interop peer check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,12 +22,14 @@ demo: $(VENV)/.demo-ready ## See an agent's memory work on a server that starts 
 test: $(VENV)/.dev-ready ## Run all tests with coverage; ARGS="-k threads" runs a part, without
 	@$(BIN)/python -m pytest $(if $(strip $(ARGS)),$(ARGS),--cov --numprocesses auto)
 
+interop: peer $(VENV)/.dev-ready ## Test with the published @mastra/redis on one database
+	@$(BIN)/python -m pytest tests/interop $(ARGS)
+
 # No lock file, as it would record where packages were downloaded from.
-interop: $(VENV)/.dev-ready ## Install the published @mastra/redis with npm, and test both ways
+peer: ## Install the published @mastra/redis with npm, for the tests
 	@mkdir -p $(PEER)
 	@cd $(PEER) && echo '{"private": true}' > package.json && npm install --silent \
 		--no-package-lock --no-audit --no-fund @mastra/redis@1.4.6 @mastra/core@1
-	@$(BIN)/python -m pytest tests/interop $(ARGS)
 
 check: $(VENV)/.dev-ready ## Lint, formatting and types: ruff, mypy, pyright
 	@$(BIN)/ruff check .

@@ -214,7 +214,8 @@ class RedisStore:
     async def init(self) -> None:
         """Connect, check the server and load the scripts. Safe to call twice, from any task.
 
-        One round trip, after the server was started if it is embedded.
+        Two round trips, after the server was started if it is embedded. A small database without
+        indexes of this library is indexed too: see ``reindex``.
 
         Raises:
             BackendError: The server cannot be reached, refuses the login, or is too old.

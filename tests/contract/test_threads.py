@@ -50,13 +50,13 @@ async def test_a_thread_gets_an_id_and_the_present_time_by_default(store: RedisS
     assert await store.memory.get_thread_by_id(one.id) == one
 
 
-@pytest.mark.parametrize("title", ["", None, "123", "null", '{"a": 1}', "\x00", "👩‍👩‍👧"])
-async def test_a_title_stays_what_it_is(store: RedisStore, title: str | None) -> None:
+async def test_a_title_stays_what_it_is(store: RedisStore) -> None:
     """THR-02: the empty title is a title, ``None`` is none, and neither becomes the other."""
-    await store.memory.save_thread(thread(title=title))
-    assert (await store.memory.list_threads()).items[0].title == title
-    updated = await store.memory.update_thread("t", metadata={"a": 1})
-    assert updated.title == title
+    for title in ("", None, "123", "null", '{"a": 1}', "\x00", "👩‍👩‍👧"):
+        await store.memory.save_thread(thread(title=title))
+        assert (await store.memory.list_threads()).items[0].title == title
+        updated = await store.memory.update_thread("t", metadata={"a": 1})
+        assert updated.title == title
 
 
 async def test_numeric_looking_ids_stay_strings(store: RedisStore) -> None:
