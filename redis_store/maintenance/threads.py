@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import pairwise
+from math import isfinite
 from typing import NamedTuple
 
 from redis_store import codecs
@@ -214,11 +215,17 @@ class ThreadCheck:
         right = {owner.decode(): int(n) for owner, n in stored if int(n)} == dict(counts)
         if not right:
             self._report.add("wrong counts", self._keys.owners(thread_id))
-        missing = [owner for owner, score in zip(counts, known, strict=True) if score is None]
-        for owner in missing:
-            self._report.add("missing entry", self._keys.participants(owner), thread_id)
-        problems = len(missing) + (not right)
+        unlisted = [
+            self._keys.participants(owner)
+            for owner, score in zip(counts, known, strict=True)
+            if score is None or not isfinite(float(score))
+        ]
+        for index in unlisted:
+            self._report.add("missing entry", index, thread_id)
+        problems = len(unlisted) + (not right)
         if problems and self._repair:
+            # What is listed only ever rises, so an infinite score must go first.
+            await self._batch.send([("ZREM", index, thread_id) for index in unlisted])
             await recount(self._batch, thread_id)
             self._report.repaired += problems
 
