@@ -1,12 +1,15 @@
-"""What must be left of a domain other than memory after a test, and stores that are counted."""
+"""What must be left of a domain other than memory after a test, and stores that are watched."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis_store import CacheStore, RedisStore, ScoreStore, WorkflowStore
 from tests.conftest import Place
+from tests.gates import gated_store
 from tests.raw import Raw
-from tests.servers import CountingProxy
+from tests.servers import CountingProxy, until
 
 # Index entries of records that are gone or belong elsewhere: no reader shows them.
 _HARMLESS = {"stale entry"}
@@ -42,3 +45,30 @@ async def metered_store(proxy: CountingProxy, place: Place) -> AsyncGenerator[Re
     prefix, hash_tags = place.keys.prefix, place.keys.hash_tags
     async with RedisStore(proxy.url, key_prefix=prefix, hash_tags=hash_tags) as opened:
         yield opened
+
+
+async def between(
+    place: Place,
+    call: Callable[[RedisStore], Awaitable[Any]],
+    other: Callable[[], Awaitable[object]],
+    *,
+    after: int = 1,
+) -> Any:
+    """Make a call on a store of its own, and another in the midst of it.
+
+    Args:
+        place: Where the data lies.
+        call: The first call; what it returns is returned.
+        other: The call in between.
+        after: How many requests of the first go before: as a rule 1 has read, 2 have written.
+    """
+    async with gated_store(place) as (gated, gate):
+        gate.shut = True
+        task = asyncio.ensure_future(call(gated))
+        for _ in range(after):
+            await until(lambda: gate.holds, "a request")
+            gate.let_through()
+        await until(lambda: gate.holds or task.done(), "the next request, or the end")
+        await other()
+        gate.open()
+        return await task

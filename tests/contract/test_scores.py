@@ -1,6 +1,5 @@
 """Scores: what is saved, what comes back, what a second save changes."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -191,34 +190,6 @@ async def test_saving_again_moves_the_score_between_listings(
 
 
 @pytest.mark.races
-async def test_two_stores_that_save_one_score_leave_one_row(
-    store: RedisStore, place: Place
-) -> None:
-    """SC-01, GEN-11: one date, one place in each listing."""
-    async with place.store() as other:
-        for trial in range(3):
-            id_ = f"s{trial}"
-            results = await asyncio.gather(
-                *(
-                    (store, other)[n % 2].scores.save_score(score(id_, n + 1, scorer_id=f"by {n}"))
-                    for n in range(20)
-                )
-            )
-            assert len({each.created_at for each in results}) == 1
-            kept = await store.scores.get_score_by_id(id_)
-            assert kept in results
-            listed = [
-                each
-                for n in range(20)
-                for each in await store.scores.list_scores_by_scorer_id(f"by {n}")
-                if each.id == id_
-            ]
-            assert listed == [kept]
-        if place.keys.hash_tags:
-            report = await store.verify(repair=True)
-            assert report.problems.keys() <= {"stale entry"}
-
-
 async def test_an_unknown_score_is_absent(store: RedisStore) -> None:
     """GEN-05: by id, and as an empty page."""
     assert await store.scores.get_score_by_id("x") is None

@@ -8,18 +8,16 @@ from typing import Any
 
 import pytest
 
-from redis_store import RedisStore, WorkflowStore
+from redis_store import RedisStore
 from tests.builders import T0
 from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.gates import gated_store
+from tests.domains import between, check_indexed, emptied
 from tests.raw import Raw
 from tests.runs import found, listed, persist, put, record, result, snapshot
-from tests.servers import until
 
 CALLS = 50
 
-Run = Callable[[WorkflowStore], Awaitable[Any]]
+Run = Callable[[RedisStore], Awaitable[Any]]
 
 
 @pytest.fixture(autouse=True)
@@ -150,22 +148,9 @@ async def test_results_that_race_a_delete_do_not_bring_the_run_back(
         assert await listed(stores[0]) == []
 
 
-async def between(place: Place, call: Run, other: Callable[[], Awaitable[object]]) -> Any:
-    """Make a call on a store of its own, and another after it has read and before it writes."""
-    async with gated_store(place) as (gated, gate):
-        gate.shut = True
-        task = asyncio.ensure_future(call(gated.workflows))
-        await until(lambda: gate.holds, "the call reads")
-        gate.let_through()
-        await until(lambda: gate.holds, "the call writes")
-        await other()
-        gate.open()
-        return await task
-
-
 UPDATES: dict[str, Run] = {
-    "results": lambda w: w.update_workflow_results("w", "r", step_id="mine", result=1),
-    "state": lambda w: w.update_workflow_state("w", "r", {"mine": 1}),
+    "results": lambda s: s.workflows.update_workflow_results("w", "r", step_id="mine", result=1),
+    "state": lambda s: s.workflows.update_workflow_state("w", "r", {"mine": 1}),
 }
 
 
@@ -219,7 +204,9 @@ async def test_an_expectation_is_checked_against_what_came_between(
     await persist(store)
     outcome = await between(
         place,
-        lambda w: w.update_workflow_state("w", "r", {"status": "x"}, expected_status="running"),
+        lambda s: s.workflows.update_workflow_state(
+            "w", "r", {"status": "x"}, expected_status="running"
+        ),
         lambda: store.workflows.update_workflow_state("w", "r", {"status": "theirs"}),
     )
     assert outcome is None
@@ -233,7 +220,7 @@ async def test_a_persist_keeps_the_date_and_resource_that_came_between(
     """WF-02: two first persists: the second to write keeps what the first one set."""
     await between(
         place,
-        lambda w: w.persist_workflow_snapshot("w", "r", snapshot("late")),
+        lambda s: s.workflows.persist_workflow_snapshot("w", "r", snapshot("late")),
         lambda: persist(store, resource_id="u"),
     )
     run = await found(store)
@@ -250,8 +237,36 @@ async def test_a_delete_removes_what_came_between(
     await persist(store)
     await between(
         place,
-        lambda w: w.delete_workflow_run_by_id("r", workflow_name="w"),
+        lambda s: s.workflows.delete_workflow_run_by_id("r", workflow_name="w"),
         lambda: store.workflows.update_workflow_state("w", "r", {"status": "new"}),
     )
     assert await listed(store) == []
     assert await raw.keys(place.keys.prefix) == []
+
+
+async def test_a_run_that_comes_back_while_it_is_deleted_is_listed(
+    store: RedisStore, place: Place
+) -> None:
+    """WF-01: also where the delete has yet to leave the indexes, which the hash tags part."""
+    await persist(store, resource_id="u")
+    await between(
+        place,
+        lambda s: s.workflows.delete_workflow_run_by_id("r", workflow_name="w"),
+        lambda: persist(store, us=7, resource_id="u"),
+        after=2,
+    )
+    assert await listed(store) == await listed(store, resource_id="u", workflow_name="w") == ["r"]
+    assert await listed(store, status="running") == ["r"]
+
+
+async def test_of_two_updates_the_later_one_is_listed(store: RedisStore, place: Place) -> None:
+    """WF-07: also where the earlier one has yet to enter it in the indexes."""
+    await persist(store)
+    await between(
+        place,
+        lambda s: s.workflows.update_workflow_state("w", "r", {"status": "earlier"}),
+        lambda: store.workflows.update_workflow_state("w", "r", {"status": "running"}),
+        after=2,
+    )
+    assert await listed(store, status="running") == ["r"]
+    assert await listed(store, status="earlier") == []
