@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any, Protocol
 
 from redis_store.client import Argument, Client, Command, Reply
@@ -31,12 +32,21 @@ class Batch:
         store: Gives the client.
         keys: Spells the keys.
         scans: Whether listings look at every record rather than trust an index.
+        thread_ttl: How long a thread lives that is not used; ``None`` is for ever.
     """
 
-    def __init__(self, store: Connected, keys: Keys, *, scans: bool = False) -> None:
+    def __init__(
+        self,
+        store: Connected,
+        keys: Keys,
+        *,
+        scans: bool = False,
+        thread_ttl: timedelta | None = None,
+    ) -> None:
         self._store = store
         self.keys = keys
         self.scans = scans
+        self.thread_ttl = thread_ttl
         self.turns = Turns()
 
     async def send(self, commands: Sequence[Command]) -> list[Reply]:

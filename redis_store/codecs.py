@@ -203,7 +203,19 @@ def _raw_fields(stored: bytes | Raw) -> Fields:
         fields = json.loads(bytes(stored), parse_constant=_no_json)
         if not is_object(fields):
             raise
-        return {name: Raw(json.dumps(value).encode()) for name, value in fields.items()}
+        return _split_read(fields)
+
+
+def split_read(key: str, value: dict[str, Any]) -> Fields:
+    """Encode the fields of what was read, which may hold half a surrogate pair."""
+    try:
+        return _split_read(value)
+    except ValueError as exc:
+        raise CorruptRecordError(key, str(exc)) from exc
+
+
+def _split_read(value: dict[str, Any]) -> Fields:
+    return {name: Raw(json.dumps(item, allow_nan=False).encode()) for name, item in value.items()}
 
 
 def split(operation: str, argument: str, value: dict[str, Any]) -> Fields:

@@ -100,13 +100,16 @@ def _part_text(part: object) -> str:
     return text if isinstance(text, str) else ""
 
 
-class MessagePatch(msgspec.Struct, kw_only=True):
+class _Identified(msgspec.Struct):
+    id: str
+
+
+class MessagePatch(_Identified, kw_only=True):
     """A change to one message. A field left ``UNSET`` stays as it is.
 
     A dict ``content`` replaces key by key; its ``metadata`` merges one level.
     """
 
-    id: str
     role: str | UnsetType = UNSET
     content: Any = UNSET
     type: str | UnsetType = UNSET

@@ -24,7 +24,11 @@ class Script:
         return ("EVAL", self.source, *command[2:])
 
 
-COMMIT = Script("json", "time", "order", "insert", "cursor", "checks", "writes", "thread", "commit")
+COMMIT = Script(
+    *("json", "time", "order", "insert", "lifetime"),
+    *("cursor", "checks", "writes", "thread", "commit"),
+)
+KEEP_ALIVE = Script("lifetime", "keep_alive")
 PAGE = Script("json", "time", "order", "page")
 CAS = Script("cas")
 RECOUNT = Script("json", "recount")
@@ -33,5 +37,8 @@ CACHE_INCREMENT = Script("cache_increment")
 CACHE_PUSH_INDEXED = Script("cache_push_indexed")
 CACHE_RAISE = Script("cache_raise")
 
-_ALL = (COMMIT, PAGE, CAS, RECOUNT, CACHE_PUSH, CACHE_INCREMENT, CACHE_PUSH_INDEXED, CACHE_RAISE)
+_ALL = (
+    *(COMMIT, PAGE, KEEP_ALIVE, CAS, RECOUNT),
+    *(CACHE_PUSH, CACHE_INCREMENT, CACHE_PUSH_INDEXED, CACHE_RAISE),
+)
 BY_SHA = {script.sha: script for script in _ALL}

@@ -1,7 +1,6 @@
 """RedisStore: construction, connection, life cycle, and the way to the domains."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -9,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 import anyio
 from msgspec.structs import replace
 
-from redis_store import addresses, cache, topology
+from redis_store import addresses, cache, handshake, options, topology
 from redis_store.addresses import Address, Topology
 from redis_store.batch import Batch
 from redis_store.cache import CacheStore
-from redis_store.client import Reply
 from redis_store.embedded import EmbeddedServer
-from redis_store.errors import BackendError, ConfigurationError, StoreClosedError
+from redis_store.errors import ConfigurationError, StoreClosedError
 from redis_store.keys import Keys
 from redis_store.maintenance import (
     Progress,
@@ -31,7 +29,6 @@ from redis_store.memory import MemoryStore
 from redis_store.pages import check_count
 from redis_store.repository import operation
 from redis_store.scores import ScoreStore
-from redis_store.scripts import BY_SHA
 from redis_store.topology import StandaloneClient
 from redis_store.workflows import WorkflowStore
 
@@ -39,8 +36,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 Domain = MemoryStore | WorkflowStore | ScoreStore | CacheStore
-
-MIN_VERSION = (6, 2)
 
 
 class RedisStore:
@@ -70,6 +65,9 @@ class RedisStore:
         min_replicas: Must be 0 in this version.
         cache_prefix: What the keys of ``store.cache`` start with.
         cache_ttl: How long they live by default; ``None`` is for ever.
+        thread_ttl: How long a thread lives with all its messages after it was last used: read by id
+            or by its messages, or written to. ``None`` is for ever. Every store on the same data
+            needs the same; a thread stored without it gets it when it is next used.
         **client_options: Keyword options of ``redis.asyncio.Redis``, such as ``socket_timeout``
             (seconds) or ``ssl_ca_certs``.
 
@@ -96,19 +94,21 @@ class RedisStore:
         min_replicas: int = 0,
         cache_prefix: str = cache.PREFIX,
         cache_ttl: timedelta | None = cache.TTL,
+        thread_ttl: timedelta | None = None,
         **client_options: Any,
     ) -> None:
-        _check_one_source(connection_string=connection_string, host=host, client=client)
-        _check_text("id", id)
-        _check_text("cache_prefix", cache_prefix)
-        _check_encodable(key_prefix=key_prefix, cache_prefix=cache_prefix)
-        _check_int("port", port, least=1, most=65535)
-        _check_int("db", db, least=0)
-        _check_ttl("cache_ttl", cache_ttl)
-        _check_options(client_options)
-        _check_choice("indexes", indexes, ("managed", "scan"))
-        _check_retention(retention)
-        _check_not_yet(min_replicas=min_replicas)
+        options.check_one_source(connection_string=connection_string, host=host, client=client)
+        options.check_text("id", id)
+        options.check_text("cache_prefix", cache_prefix)
+        options.check_encodable(key_prefix=key_prefix, cache_prefix=cache_prefix)
+        options.check_int("port", port, least=1, most=65535)
+        options.check_int("db", db, least=0)
+        options.check_ttl("cache_ttl", cache_ttl)
+        options.check_lifetime("thread_ttl", thread_ttl)
+        options.check_options(client_options)
+        options.check_choice("indexes", indexes, ("managed", "scan"))
+        options.check_retention(retention)
+        options.check_not_yet(min_replicas=min_replicas)
         self.id = id
         self.indexes: Literal["managed", "scan"] = indexes
         self._keys = Keys(key_prefix, hash_tags=bool(hash_tags))
@@ -117,10 +117,10 @@ class RedisStore:
         self._client: StandaloneClient | None = None
         if client is not None:
             login = {"username": username, "password": password, "db": db, "ssl": ssl}
-            _check_borrowed({**{k: v for k, v in login.items() if v}, **client_options})
+            options.check_borrowed({**{k: v for k, v in login.items() if v}, **client_options})
             self._client = topology.borrow(client)
         else:
-            address = _address(connection_string, host, port)
+            address = options.address_of(connection_string, host, port)
             self._address = replace(
                 address,
                 username=username if username is not None else address.username,
@@ -134,7 +134,9 @@ class RedisStore:
         self._ready = False
         self._closed = False
         self._lock = anyio.Lock()
-        self._batch = batch = Batch(self, self._keys, scans=indexes == "scan")
+        self._batch = batch = Batch(
+            self, self._keys, scans=indexes == "scan", thread_ttl=thread_ttl
+        )
         self._retention = retention or Retention()
         self._memory = MemoryStore(batch)
         self._workflows = WorkflowStore(batch)
@@ -336,11 +338,7 @@ class RedisStore:
             await self._server.start()
             local = addresses.parse(self._server.url)
             self._client = topology.connect(replace(local, db=self._address.db), self._options)
-        loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
-        info, *loaded = await self._client.send([("INFO", "server"), *loads])
-        _raise_first([info])
-        check_server(info)
-        _raise_first(loaded)
+        await handshake.prepare(self._client)
         if not self._batch.scans:
             await adopt(Batch(_Ready(self._client), self._keys))
 
@@ -354,120 +352,3 @@ class _Ready:
     async def client(self) -> StandaloneClient:
         """Return it: see ``batch.Connected``."""
         return self._client
-
-
-def _raise_first(replies: Sequence[Reply]) -> None:
-    for reply in replies:
-        if isinstance(reply, BackendError):
-            raise reply
-
-
-def check_server(info: bytes) -> None:
-    """Refuse a server that the library cannot work with, by its ``INFO server``.
-
-    Raises:
-        BackendError: Older than Redis 6.2, a sentinel, or a cluster node.
-    """
-    facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-    version = facts.get("redis_version", "0.0")
-    # Valkey's name for it, then Redis's.
-    mode = facts.get("server_mode") or facts.get("redis_mode", "standalone")
-    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_VERSION:
-        raise BackendError(
-            f"the server is Redis {version}; 6.2 or newer is needed",
-            code="SERVER_TOO_OLD",
-            details={"version": version},
-        )
-    if mode != "standalone":
-        raise BackendError(
-            f"the server runs as a {mode} node, the connection string is for a standalone one",
-            code="WRONG_TOPOLOGY",
-            details={"mode": mode},
-        )
-
-
-def _wrong(argument: str, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{argument} {why}",
-        code=f"CONFIGURATION_INVALID_{argument}".upper(),
-        details={"argument": argument},
-    )
-
-
-def _check_text(argument: str, value: object) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise _wrong(argument, "must be a non-blank string")
-
-
-def _check_encodable(**texts: object) -> None:
-    for argument, value in texts.items():
-        if not isinstance(value, str):
-            raise _wrong(argument, "must be a string")
-        try:
-            value.encode()
-        except UnicodeEncodeError as exc:
-            raise _wrong(argument, "has a lone surrogate") from exc
-
-
-def _check_int(argument: str, value: object, *, least: int, most: int | None = None) -> None:
-    if not isinstance(value, int) or value < least or (most is not None and value > most):
-        bounds = f"of {least} or more" if most is None else f"in {least}..{most}"
-        raise _wrong(argument, f"must be an int {bounds}")
-
-
-def _check_ttl(argument: str, value: object) -> None:
-    if value is not None and not isinstance(value, timedelta):
-        raise _wrong(argument, "must be a timedelta or None")
-
-
-def _check_options(options: dict[str, Any]) -> None:
-    for argument in ("connection_pool", "unix_socket_path"):
-        if argument in options:
-            raise _wrong(argument, "says where to connect: pass a client or a connection string")
-
-
-def _check_one_source(**sources: object) -> None:
-    given = [name for name, value in sources.items() if value is not None]
-    if len(given) != 1:
-        found = " and ".join(given) or "none"
-        raise ConfigurationError(
-            f"give exactly one of {', '.join(sources)}; found {found}",
-            code="CONFIGURATION_INVALID_SOURCE",
-            details={"given": given},
-        )
-    if given[0] != "client":
-        _check_text(given[0], sources[given[0]])
-
-
-def _check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise _wrong(argument, f"must be one of {allowed}")
-
-
-def _check_retention(value: object) -> None:
-    if value is not None and not isinstance(value, Retention):
-        raise _wrong("retention", "must be a Retention")
-
-
-def _check_not_yet(**asked: object) -> None:
-    for argument, value in asked.items():
-        if value:
-            raise _wrong(argument, "has only its default in this version")
-
-
-def _check_borrowed(options: dict[str, Any]) -> None:
-    for argument in options:
-        raise _wrong(argument, "cannot be combined with client: set it on the client")
-
-
-def _address(connection_string: str | None, host: str | None, port: int) -> Address:
-    if connection_string is None:
-        return Address(topology="standalone", nodes=((str(host), port),))
-    address = addresses.parse(connection_string)
-    if address.topology in ("sentinel", "cluster"):
-        raise ConfigurationError(
-            f"{address.topology} connections are not supported in this version",
-            code="CONFIGURATION_UNSUPPORTED_TOPOLOGY",
-            details={"argument": "connection_string", "topology": address.topology},
-        )
-    return address

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from redis_store import lifetime
 from redis_store.batch import Batch
 from redis_store.claims import Claims
 from redis_store.client import Argument, Command, Reply
@@ -55,6 +56,7 @@ class _Part:
         self.counters: set[str] = set()
         self.checks: list[Step] = []
         self.writes: list[Step] = []
+        self.lifetimes: list[Step] = []
         self.results: list[Callable[[Any], None]] = []
         self.values: dict[str, bytes | str] = {}
         self.gone: list[str] = []
@@ -63,6 +65,10 @@ class _Part:
     @property
     def needs_script(self) -> bool:
         return bool(self.checks or self.writes)
+
+    @property
+    def writes_anything(self) -> bool:
+        return bool(self.writes or self.values or self.gone or self.calls)
 
     def commands(self) -> list[Command]:
         """The part as plain commands, where no script is needed."""
@@ -77,7 +83,7 @@ class _Part:
         ]
         steps = [*types, *self.checks]
         if not checks_only:
-            steps += [*self.writes, *self._plain_steps()]
+            steps += [*self.writes, *self._plain_steps(), *self.lifetimes]
         keys = [key for step in steps for key in step.keys]
         args = [arg for step in steps for arg in (step.name, *step.args)]
         return COMMIT.call(keys, args)
@@ -102,6 +108,7 @@ class Transaction:
         self._hints: list[Command] = []
         self._late: list[Command] = []
         self._settlements: list[Callable[[], Awaitable[None]]] = []
+        self._kept: defaultdict[str, list[str]] = defaultdict(list)
         self._hinted: list[Reply] = []
         self._confirmed: list[Reply] = []
         self.dropped = 0
@@ -180,6 +187,7 @@ class Transaction:
                     self._late.append(("ZADD", index, *mode, touched[0], thread_id))
 
         part.results.append(follow)
+        self.keep(thread_id)
 
     def _updated(self, thread_id: str, owner: str) -> list[str]:
         return self.keys.thread_indexes(thread_id, owner, "updated_at")
@@ -194,10 +202,15 @@ class Transaction:
         for resource_id, count in owners.items():
             args += (resource_id, count)
         self._thread_step("put", thread_id, args)
+        self.keep(thread_id, (body.id for body in bodies))
         # By rising date, so the last one of a resource is its newest.
         newest = {body.resource_id: body.created_us for body in bodies}
         for resource_id, us in newest.items():
             self.hint("ZADD", self.keys.participants(resource_id), "GT", us, thread_id)
+
+    def keep(self, thread_id: str, written: Iterable[str] = ()) -> None:
+        """Let a thread live on with the messages that are written, where threads expire."""
+        self._kept[thread_id] += written
 
     def drop(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Remove messages from a thread; ``dropped`` counts those that existed."""
@@ -291,8 +304,12 @@ class Transaction:
         return await (finished(self._commit()) if self.keys.hash_tags else self._commit())
 
     async def _commit(self) -> Found:
+        self._set_lifetimes()
         scripted = [part for part in self._parts.values() if part.needs_script]
-        refused = await self._prepare(scripted)
+        refused: Found = {}
+        if self._claims or len(scripted) > 1:
+            refused = await self._prepare(scripted)
+            scripted = [part for part in scripted if part.writes_anything]
         refused = refused or await self._take_over() or await self._write(scripted)
         if not refused:
             await self._follow()
@@ -309,6 +326,22 @@ class Transaction:
         part.writes.append(Step(name, keys, args))
         return part
 
+    def _set_lifetimes(self) -> None:
+        """Set lifetimes when all else is written: that may create keys."""
+        ttl = self._batch.thread_ttl
+        if ttl is None:
+            return
+
+        def follow(kept: list[Any]) -> None:
+            self._late += lifetime.of_indexes(self.keys, ttl, kept)
+
+        for thread_id, ids in self._kept.items():
+            keys = lifetime.keys_of(self.keys, thread_id)
+            args = [*lifetime.arguments(self.keys, thread_id, ttl), len(ids), *ids]
+            part = self._part(keys[0])
+            part.lifetimes.append(Step("keep", keys, args))
+            part.results.append(follow)
+
     def _count_dropped(self, existed: int) -> None:
         self.dropped += existed
 
@@ -318,8 +351,6 @@ class Transaction:
 
     async def _prepare(self, scripted: list[_Part]) -> Found:
         """Claim ids, and check every part before the first one writes: no script spans slots."""
-        if not self._claims and len(scripted) <= 1:
-            return {}
         claim = self._claims.claim()
         checks = [part.script(checks_only=True) for part in scripted]
         replies = await self._batch.send([*claim, *checks])

@@ -357,8 +357,8 @@ class WorkflowStore(Repository):
                     return None
                 record = codecs.decode_fields(found.key, found.json)
                 # Where it is stored as text, or missing, what was read of it takes its place.
-                fields = codecs.fields_of(record.get("snapshot")) or codecs.split(
-                    name, "snapshot", found.run.snapshot
+                fields = codecs.fields_of(record.get("snapshot")) or codecs.split_read(
+                    found.key, found.run.snapshot
                 )
                 snapshot = change(found.run, fields)
                 if snapshot is None:

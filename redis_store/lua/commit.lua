@@ -5,7 +5,7 @@
 -- what they hold now. Cost: O(log n) per message; no scan.
 
 -- KEYS: n strings. ARGV: n, n values.
-function writes.set() for _ = 1, number() do redis.call('SET', key(), arg()) end end
+function writes.set() for _ = 1, number() do redis.call('SET', key(), arg(), 'KEEPTTL') end end
 
 -- KEYS: a string. ARGV: n, n times (bytes to keep, bytes to leave out, text in their place).
 function writes.splice()
@@ -17,7 +17,7 @@ function writes.splice()
     at = at + keep + number()
     parts[#parts + 1] = arg()
   end
-  redis.call('SET', name, table.concat(parts) .. string.sub(value, at))
+  redis.call('SET', name, table.concat(parts) .. string.sub(value, at), 'KEEPTTL')
 end
 
 -- KEYS: n keys. ARGV: n.

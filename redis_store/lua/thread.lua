@@ -41,7 +41,7 @@ function writes.own()
     local body = redis.call('GET', bodies .. id)
     local first, last = span(body or '', 'resourceId')
     if first then
-      redis.call('SET', bodies .. id, string.sub(body, 1, first - 1) .. json .. string.sub(body, last + 1))
+      redis.call('SET', bodies .. id, string.sub(body, 1, first - 1) .. json .. string.sub(body, last + 1), 'KEEPTTL')
       n = n + 1
     end
   end
@@ -63,7 +63,16 @@ function writes.touch()
   us = math.max(us, (before or us - 1) + 1)
   local json = '"' .. to_iso(us) .. '"'
   local head = first and string.sub(record, 1, first - 1) or string.sub(record, 1, -2) .. ',"updatedAt":'
-  redis.call('SET', name, head .. json .. (last and string.sub(record, last + 1) or '}'))
+  redis.call('SET', name, head .. json .. (last and string.sub(record, last + 1) or '}'), 'KEEPTTL')
   for _ = 1, n do redis.call('ZADD', key(), 'XX', whole(us), thread) end
   return {whole(us), text(record, 'resourceId')}
+end
+
+-- KEYS: record, order, owners. ARGV: body prefix, index prefix, ttl in ms, n, n ids just written.
+-- Lets a thread live on: see `lifetime.lua`.
+function writes.keep()
+  local record, order, owners, bodies, indexes, ttl = key(), key(), key(), arg(), arg(), number()
+  local fresh = {}
+  for _ = 1, number() do fresh[#fresh + 1] = arg() end
+  return keep_alive(record, order, owners, bodies, indexes, ttl, fresh)
 end

@@ -13,7 +13,7 @@ end
 -- Store a message; tell whether it needs a place, for it is new or its date changed.
 local function replace(order, owners, bodies, id, us, body)
   local old, placed = redis.call('GET', bodies .. id), redis.call('ZSCORE', order, id)
-  redis.call('SET', bodies .. id, body)
+  redis.call('SET', bodies .. id, body, 'KEEPTTL')
   if old then disown(owners, old) end
   if placed and old and to_us(text(old, 'createdAt') or '') == us then return false end
   if placed then redis.call('ZREM', order, id) end

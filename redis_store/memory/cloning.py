@@ -289,6 +289,7 @@ class Cloning(Repository):
             of_thread(self._keys, key, thread),
         )
         tx.set(key, json)
+        tx.keep(thread.id)
         relist(tx, (), entries)
         tx.then(partial(settle, self._batch, THREADS, {key: json}, {key: entries}))
         for first in range(0, len(parts), _CHUNK):

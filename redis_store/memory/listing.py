@@ -4,9 +4,10 @@ from typing import Any
 
 from redis_store.batch import Batch
 from redis_store.filters import check_metadata, matches
-from redis_store.indexes import THREADS
+from redis_store.indexes import ORDERS, THREADS
 from redis_store.keys import check_id
 from redis_store.listing import Index, Listing, Query
+from redis_store.memory.expired import remove_expired
 from redis_store.models import Thread
 from redis_store.pages import Direction, Page, Paging, ThreadOrder, check_choice
 from redis_store.repository import Repository, operation
@@ -94,11 +95,12 @@ class ThreadListings(Repository):
         check_choice(name, "order_by", order_by, ("created_at", "updated_at"))
         check_choice(name, "direction", direction, ("asc", "desc"))
         wanted = check_metadata(name, metadata)
+        shards_by: dict[ThreadOrder, list[str]]
         if resource_id is None:
-            shards = self._keys.all_threads(order_by)
+            shards_by = {order: self._keys.all_threads(order) for order in ORDERS}
         else:
             check_id(name, "resource_id", resource_id)
-            shards = [self._keys.threads_of(resource_id, order_by)]
+            shards_by = {order: [self._keys.threads_of(resource_id, order)] for order in ORDERS}
 
         def is_listed(thread: Thread) -> bool:
             return resource_id in (None, thread.resource_id)
@@ -107,8 +109,9 @@ class ThreadListings(Repository):
             return matches(thread.metadata, wanted)
 
         query = Query[Thread](
-            [Index(shards, is_listed)],
+            [Index(shards_by[order_by], is_listed)],
             descending=direction == "desc",
             accepts=accepts if wanted else None,
         )
+        await remove_expired(self._batch, shards_by)
         return await self._threads.page(paging, query)

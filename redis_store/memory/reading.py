@@ -8,7 +8,9 @@ from redis_store import codecs
 from redis_store.errors import InvalidArgumentError
 from redis_store.filters import check_scalars
 from redis_store.keys import check_id, check_ids, check_thread_id
+from redis_store.lifetime import keep_alive
 from redis_store.memory import window as windows
+from redis_store.memory.expired import without_expired
 from redis_store.memory.placement import grouped, moved, threads_of
 from redis_store.memory.window import Filter, Place, Row, Window
 from redis_store.models import Message
@@ -76,7 +78,9 @@ class Reading(Repository):
             include=include,
             resource_id=resource_id or None,
         )
-        return await self._page(request, _thread_ids(name, thread_id), include_total=include_total)
+        thread_ids = _thread_ids(name, thread_id)
+        await keep_alive(self._batch, thread_ids)
+        return await self._page(request, thread_ids, include_total=include_total)
 
     @operation
     async def list_messages_by_resource_id(
@@ -135,6 +139,7 @@ class Reading(Repository):
 
     async def _iterate(self, window: Window, batch_size: int) -> AsyncIterator[Message]:
         with named("iter_messages"):
+            await keep_alive(self._batch, [window.thread_id])
             async for row in windows.walk(self._batch, window, batch_size):
                 yield row.message
 
@@ -145,8 +150,9 @@ class Reading(Repository):
             scan = self._batch.scan(pattern, "zset")
             orders = {order async for _, found in scan for order in found}
             return [self._keys.thread_of_order(order) for order in orders]
-        found = await self._batch.command("ZRANGE", self._keys.participants(resource_id), 0, -1)
-        return [thread_id.decode() for thread_id in found]
+        index = self._keys.participants(resource_id)
+        found = await self._batch.command("ZRANGE", index, 0, -1)
+        return await without_expired(self._batch, index, [id_.decode() for id_ in found])
 
     async def _page(
         self, request: "_Request", thread_ids: list[str], *, include_total: bool

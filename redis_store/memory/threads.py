@@ -13,6 +13,7 @@ from redis_store.batch import entries
 from redis_store.errors import CorruptRecordError, InvalidArgumentError, ThreadNotFoundError
 from redis_store.indexes import THREADS, of_thread, relist, settle
 from redis_store.keys import check_id, check_thread_id
+from redis_store.lifetime import keep_alive
 from redis_store.models import Thread, now
 from redis_store.pages import check_date, check_dict
 from redis_store.repository import Repository, operation
@@ -39,6 +40,7 @@ class Threads(Repository):
         """
         check_thread_id("get_thread_by_id", "thread_id", thread_id)
         key = self._keys.thread(thread_id)
+        await keep_alive(self._batch, [thread_id])
         stored = await self._batch.command("GET", key)
         if stored is None:
             return None
@@ -60,6 +62,7 @@ class Threads(Repository):
         for tx in attempts(self._batch, "save_thread"):
             tx.same(found)
             tx.set(key, json)
+            tx.keep(thread.id)
             self._relist(tx, _readable(key, found[key]), thread, json)
             refused = await tx.commit()
             if not refused:
@@ -154,6 +157,7 @@ class Threads(Repository):
             thread = codecs.decode_thread(key, json)
             tx.same({key: stored})
             tx.set(key, json)
+            tx.keep(thread_id)
             self._relist(tx, before, thread, json)
             tx.own(thread_id, resource_id)
             self._leave_participants(tx, thread_id, owners)
@@ -235,6 +239,7 @@ class Threads(Repository):
             updated = codecs.decode_thread(key, json)
             tx.same(found)
             tx.set(key, json)
+            tx.keep(thread_id)
             self._relist(tx, thread, updated, json)
             refused = await tx.commit()
             if not refused:

@@ -1,0 +1,53 @@
+"""The first words with a server: whether it can be worked with, and the scripts it needs."""
+
+import re
+from collections.abc import Sequence
+
+from redis_store.client import Client, Reply
+from redis_store.errors import BackendError
+from redis_store.scripts import BY_SHA
+
+MIN_VERSION = (6, 2)
+
+
+async def prepare(client: Client) -> None:
+    """Check the server and load the scripts: one round trip.
+
+    Raises:
+        BackendError: It cannot be reached, refuses the login, or is not one to work with.
+    """
+    loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
+    info, *loaded = await client.send([("INFO", "server"), *loads])
+    _raise_first([info])
+    check_server(info)
+    _raise_first(loaded)
+
+
+def _raise_first(replies: Sequence[Reply]) -> None:
+    for reply in replies:
+        if isinstance(reply, BackendError):
+            raise reply
+
+
+def check_server(info: bytes) -> None:
+    """Refuse a server that the library cannot work with, by its ``INFO server``.
+
+    Raises:
+        BackendError: Older than Redis 6.2, a sentinel, or a cluster node.
+    """
+    facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    version = facts.get("redis_version", "0.0")
+    # Valkey's name for it, then Redis's.
+    mode = facts.get("server_mode") or facts.get("redis_mode", "standalone")
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_VERSION:
+        raise BackendError(
+            f"the server is Redis {version}; 6.2 or newer is needed",
+            code="SERVER_TOO_OLD",
+            details={"version": version},
+        )
+    if mode != "standalone":
+        raise BackendError(
+            f"the server runs as a {mode} node, the connection string is for a standalone one",
+            code="WRONG_TOPOLOGY",
+            details={"mode": mode},
+        )

@@ -1,0 +1,207 @@
+"""The deployments that other tests run on: they come up, fail over, and leave nothing behind."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from redis.exceptions import AskError, AuthenticationError, ClusterDownError, MovedError
+
+from tests.clusters import SLOTS, Cluster
+from tests.nodes import Deployment, Node
+from tests.raw import Raw
+from tests.sentinels import SentinelDeployment
+from tests.servers import server_binaries, until
+
+ANY_BINARY = next(iter(server_binaries().values()))
+FAILOVER_SECONDS = 10
+
+
+@pytest.fixture(scope="module", params=server_binaries())
+async def sentinel(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SentinelDeployment]:
+    binary, workdir = server_binaries()[request.param], tmp_path_factory.mktemp("sentinel")
+    async with SentinelDeployment(binary, workdir=workdir) as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module", params=server_binaries())
+async def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Cluster]:
+    binary, workdir = server_binaries()[request.param], tmp_path_factory.mktemp("cluster")
+    async with Cluster(binary, workdir=workdir) as deployment:
+        yield deployment
+
+
+async def test_sentinels_find_a_quorum_and_the_primary_has_its_replica(
+    sentinel: SentinelDeployment,
+) -> None:
+    for each in sentinel.sentinels:
+        assert (await each("SENTINEL", "CKQUORUM", "mymaster")).startswith(b"OK 3")
+    primary = await sentinel.current_primary()
+    await primary("SET", "written", "1")
+    assert await primary("WAIT", 1, 1000) == 1
+
+
+async def test_a_killed_primary_gives_way_to_its_replica_and_comes_back_as_one(
+    sentinel: SentinelDeployment,
+) -> None:
+    old = await sentinel.current_primary()
+    await old("SET", "kept", "1")
+    await old("WAIT", 1, 1000)
+    assert await sentinel.kill_primary() is old
+    new = await sentinel.failed_over(old, timeout=FAILOVER_SECONDS)
+    assert await new("GET", "kept") == b"1"
+    await sentinel.rejoin(old)
+    assert (await old("ROLE"))[0] == b"slave"
+    assert await old("GET", "kept") == b"1"
+
+
+@pytest.mark.parametrize("server", server_binaries())
+async def test_sentinels_and_the_servers_they_watch_have_separate_logins(
+    server: str, tmp_path: Path
+) -> None:
+    deployment = SentinelDeployment(
+        server_binaries()[server],
+        workdir=tmp_path,
+        password="data",
+        users=("ann on >a ~* &* +@all",),
+        sentinel_password="watch",
+        sentinel_users=("bob on >b ~* &* +@all",),
+    )
+    async with deployment:
+        assert await _whoami("ann:a", deployment.primary) == b"ann"
+        assert await _whoami("ann:a", deployment.replicas[0]) == b"ann"
+        assert await _whoami("bob:b", deployment.sentinels[0]) == b"bob"
+        assert await _whoami(":watch", deployment.sentinels[0]) == b"default"
+        with pytest.raises(AuthenticationError):
+            await _whoami(":data", deployment.sentinels[0])
+        assert deployment.url.startswith("redis+sentinel://:data@127.0.0.1:")
+
+
+async def test_each_primary_of_a_cluster_serves_a_third_of_the_slots_and_has_a_replica(
+    cluster: Cluster,
+) -> None:
+    owners = [await cluster.owner(slot) for slot in (0, SLOTS // 2, SLOTS - 1)]
+    assert set(owners) <= set(await cluster.primaries())
+    for owner in owners:
+        assert len(await cluster.replicas_of(owner)) == 1
+        assert await owner("WAIT", 1, 1000) == 1
+    assert len(set(owners)) == len(await cluster.replicas()) == 3
+
+
+async def test_a_slot_moves_with_its_keys_while_clients_are_sent_after_them(
+    cluster: Cluster,
+) -> None:
+    keys = [f"{{hot}}:{number}" for number in range(150)]
+    slot = await cluster.nodes[0]("CLUSTER", "KEYSLOT", "{hot}")
+    source = await cluster.owner(slot)
+    target = next(each for each in await cluster.primaries() if each is not source)
+    for key in keys:
+        await source("SET", key, key)
+    migration = cluster.migration(slot, source, target)
+    await migration.begin()
+    assert await migration.move_keys(limit=50) == 50
+    assert await source("DBSIZE") == 100
+    replies = [await _get(source, key) for key in keys]
+    assert replies.count(AskError) == 50
+    while await migration.move_keys():
+        pass
+    await migration.finish()
+    await cluster.settled()
+    assert await cluster.owner(slot) is target
+    assert [(await target("GET", key)).decode() for key in keys] == keys
+    assert await _get(source, keys[0]) is MovedError
+    await cluster.migrate_slot(slot, target, source)
+    assert await target("DBSIZE") == 0
+    await source("DEL", *keys)
+
+
+async def test_a_killed_primary_of_a_cluster_gives_way_and_comes_back_as_replica(
+    cluster: Cluster,
+) -> None:
+    slot = await cluster.nodes[0]("CLUSTER", "KEYSLOT", "kept")
+    old = await cluster.owner(slot)
+    await old("SET", "kept", "1")
+    await old("WAIT", 1, 1000)
+    await old.kill()
+    with anyio.fail_after(FAILOVER_SECONDS):
+        await cluster.failed_over(old)
+    new = await cluster.owner(slot)
+    assert await new("GET", "kept") == b"1"
+    await cluster.rejoin(old)
+    assert await cluster.replicas_of(new) == [old]
+    await new("DEL", "kept")
+
+
+async def test_a_cluster_refuses_commands_while_a_slot_is_not_served(cluster: Cluster) -> None:
+    owner = await cluster.owner(0)
+    async with cluster.uncovered(0, 1):
+        for each in cluster.nodes:
+            with pytest.raises(ClusterDownError):
+                await each("GET", "any")
+    assert await cluster.owner(0) is await cluster.owner(1) is owner
+
+
+async def test_an_added_node_takes_a_slot_and_users_log_in_anywhere(tmp_path: Path) -> None:
+    users = ("ann on >a ~* &* +@all",)
+    async with Cluster(ANY_BINARY, workdir=tmp_path, password="data", users=users) as cluster:
+        added = await cluster.add_node()
+        source = await cluster.owner(slot := await added("CLUSTER", "KEYSLOT", "moved"))
+        await source("SET", "moved", "1")
+        await cluster.migrate_slot(slot, source, added)
+        assert await added("GET", "moved") == b"1"
+        assert {await _whoami("ann:a", node) for node in cluster.nodes} == {b"ann"}
+        assert cluster.url.startswith("redis+cluster://:data@127.0.0.1:")
+
+
+async def test_no_process_is_left_when_a_deployment_ends(tmp_path: Path) -> None:
+    async with (
+        SentinelDeployment(ANY_BINARY, workdir=tmp_path / "sentinel") as sentinel,
+        Cluster(ANY_BINARY, workdir=tmp_path / "cluster", replicas=0) as cluster,
+    ):
+        nodes = _nodes(sentinel) + _nodes(cluster)
+        pids = [node.pid for node in nodes]
+        assert len(pids) == 5 + 3
+        assert all(map(_lives, pids))
+    await until(lambda: not any(map(_lives, pids)), "the processes ended")
+    assert not any(Path(node.socket).parent.exists() for node in nodes)
+
+
+async def test_no_process_is_left_when_a_deployment_cannot_start(tmp_path: Path) -> None:
+    deployment = SentinelDeployment(ANY_BINARY, workdir=tmp_path, args=("--no-such-option", "1"))
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="no-such-option")):
+        await deployment.__aenter__()
+    assert not any(node.running for node in _nodes(deployment))
+
+
+def _nodes(deployment: Deployment) -> list[Node]:
+    if isinstance(deployment, SentinelDeployment):
+        return [deployment.primary, *deployment.replicas, *deployment.sentinels]
+    assert isinstance(deployment, Cluster)
+    return deployment.nodes
+
+
+def _lives(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+async def _whoami(login: str, node: Node) -> Any:
+    async with Raw(f"redis://{login}@127.0.0.1:{node.port}") as client:
+        return await client("ACL", "WHOAMI")
+
+
+async def _get(node: Node, key: str) -> Any:
+    """Give the value, or the kind of redirection."""
+    try:
+        return await node("GET", key)
+    except (AskError, MovedError) as error:
+        return type(error)
