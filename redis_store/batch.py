@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from redis_store.client import Argument, Client, Command, Reply
-from redis_store.errors import BackendError
+from redis_store.errors import BackendError, ReplicationError
 from redis_store.keys import Keys
 from redis_store.scripts import BY_SHA, Script
 from redis_store.turns import Turns
@@ -49,35 +49,57 @@ class Batch:
         self.thread_ttl = thread_ttl
         self.turns = Turns()
 
-    async def send(self, commands: Sequence[Command]) -> list[Reply]:
-        """Send commands as one write and return their replies: one round trip.
+    async def send(
+        self, commands: Sequence[Command], *, then: Sequence[Command] = (), repeatable: bool = True
+    ) -> list[Reply]:
+        """Send commands, one write to each node, and return their replies: one round trip.
 
+        Commands to one slot keep their order; those to different slots may lie on different nodes.
         A script that the server has lost is sent again, whole: one more round trip.
+
+        Args:
+            commands: What to send.
+            then: What must not begin before the others ended; one more round trip on a cluster.
+            repeatable: Whether the commands may be applied a second time where the connection
+                broke before their replies came.
 
         Raises:
             BackendError: The first error reply, or the connection failed.
         """
-        if not commands:
-            return []
         client = await self._store.client()
-        replies = await client.send(commands)
+        if then and not client.keeps_order:
+            replies = await self.send(commands, repeatable=repeatable)
+            return replies + await self.send(then, repeatable=repeatable)
+        every = [*commands, *then]
+        if not every:
+            return []
+        replies = await client.send(every, repeatable=repeatable)
+        confirmed = replies.confirmed
         lost = [at for at, reply in enumerate(replies) if _is_script_missing(reply)]
         if lost:
-            again = await client.send([_with_source(commands[at]) for at in lost])
-            for at, reply in zip(lost, again, strict=True):
+            # What had to wait for a script is repeated behind it.
+            again = [at for at in range(len(every)) if at in lost or at >= len(commands)]
+            calls = [_with_source(every[at]) if at in lost else every[at] for at in again]
+            repeated = await client.send(calls, repeatable=repeatable)
+            confirmed = repeated.confirmed
+            for at, reply in zip(again, repeated, strict=True):
                 replies[at] = reply
         for reply in replies:
             if isinstance(reply, BackendError):
                 raise reply
+        if confirmed is not None and confirmed < client.min_replicas:
+            raise ReplicationError(confirmed, client.min_replicas, replies)
         return replies
 
     async def command(self, *command: Argument) -> Reply:
         """Send one command: one round trip."""
         return (await self.send([command]))[0]
 
-    async def run(self, script: Script, keys: list[str], args: list[Argument]) -> Reply:
+    async def run(
+        self, script: Script, keys: list[str], args: list[Argument], *, repeatable: bool = True
+    ) -> Reply:
         """Run one script: one round trip."""
-        return await self.command(*script.call(keys, args))
+        return (await self.send([script.call(keys, args)], repeatable=repeatable))[0]
 
     async def get(self, keys: Sequence[str]) -> dict[str, bytes | None]:
         """Read string values: one MGET per slot, all in one round trip."""

@@ -12,7 +12,7 @@ from redis_store.client import Argument
 from redis_store.errors import InvalidArgumentError
 from redis_store.keys import check_id
 from redis_store.pages import check_dict, check_int
-from redis_store.repository import Repository, operation
+from redis_store.repository import Repository, operation, query, unbounded
 from redis_store.scripts import CACHE_INCREMENT, CACHE_PUSH, CACHE_PUSH_INDEXED, CACHE_RAISE
 
 PREFIX = "mastra:cache:"
@@ -22,6 +22,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 class CacheStore(Repository):
     """Values under a prefix of their own. Every call but ``clear`` is one round trip.
+
+    A push or increment whose connection breaks before the reply comes is not repeated: the error
+    says that it may have been applied.
 
     Args:
         batch: The way to the server.
@@ -35,7 +38,7 @@ class CacheStore(Repository):
         self._prefix = prefix
         self._ttl_ms = _milliseconds(ttl)
 
-    @operation
+    @query
     async def get(self, key: str) -> Any:
         """Read a value; ``None`` if unknown. A stored value that is no JSON comes back as text."""
         stored = await self._batch.command("GET", self._key("get", "key", key))
@@ -65,14 +68,16 @@ class CacheStore(Repository):
         """
         name = self._key("list_push", "key", key)
         json = codecs.encode("list_push", "value", value)
-        return int(await self._batch.run(CACHE_PUSH, [name], [json, self._ttl_ms]))
+        return int(
+            await self._batch.run(CACHE_PUSH, [name], [json, self._ttl_ms], repeatable=False)
+        )
 
-    @operation
+    @query
     async def list_length(self, key: str) -> int:
         """Count a list's values; 0 if unknown."""
         return int(await self._batch.command("LLEN", self._key("list_length", "key", key)))
 
-    @operation
+    @query
     async def list_from_to(self, key: str, start: int, stop: int = -1) -> list[Any]:
         """Read the values between two positions, both included; below 0 counts from the end."""
         name = "list_from_to"
@@ -86,7 +91,7 @@ class CacheStore(Repository):
         """Remove a value, list or counter; an unknown one is fine."""
         await self._batch.command("DEL", self._key("delete", "key", key))
 
-    @operation
+    @unbounded
     async def clear(self) -> None:
         """Remove everything under the prefix. Scans the whole keyspace of every node."""
         await self._batch.clear(self._keys.everything_under(self._prefix))
@@ -95,7 +100,7 @@ class CacheStore(Repository):
     async def increment(self, key: str) -> int:
         """Add one to a counter and refresh its time to live, in one step; return its value."""
         name = self._key("increment", "key", key)
-        return int(await self._batch.run(CACHE_INCREMENT, [name], [self._ttl_ms]))
+        return int(await self._batch.run(CACHE_INCREMENT, [name], [self._ttl_ms], repeatable=False))
 
     @operation
     async def list_push_indexed(
@@ -124,8 +129,8 @@ class CacheStore(Repository):
         body = {field: item for field, item in value.items() if field != "index"}
         args: list[Argument] = [codecs.encode(name, "value", body), self._ttl_ms]
         if self._keys.slot(keys[0]) == self._keys.slot(keys[1]):
-            return int(await self._batch.run(CACHE_PUSH_INDEXED, keys, args))
-        index = int(await self._batch.run(CACHE_PUSH_INDEXED, keys[:1], args))
+            return int(await self._batch.run(CACHE_PUSH_INDEXED, keys, args, repeatable=False))
+        index = int(await self._batch.run(CACHE_PUSH_INDEXED, keys[:1], args, repeatable=False))
         await self._batch.run(CACHE_RAISE, keys[1:], [index + 1, self._ttl_ms])
         return index
 

@@ -104,18 +104,20 @@ class Claims:
         return groups
 
     def forgetting(self) -> list[Command]:
-        """Remove the forgotten ids, and ask whether their messages are there again."""
+        """Remove the forgotten ids."""
         indexes = ((self._keys.message_index(id_), t) for id_, t in self._forgotten.items())
-        removals = [CAS.call([index], [thread_id, ""]) for index, thread_id in indexes]
+        return [CAS.call([index], [thread_id, ""]) for index, thread_id in indexes]
+
+    def forgotten(self) -> list[Command]:
+        """Ask, after ``forgetting``, whether the messages are there again."""
         bodies = (self._keys.message(thread, id_) for id_, thread in self._forgotten.items())
-        return [*removals, *(("EXISTS", body) for body in bodies)]
+        return [("EXISTS", body) for body in bodies]
 
     def recall(self, replies: Sequence[Any]) -> list[Command]:
-        """Claim the forgotten ids whose messages are there, by the replies to ``forgetting``."""
-        there = replies[len(self._forgotten) :]
+        """Claim the forgotten ids whose messages are there, by the replies to ``forgotten``."""
         return [
             ("SET", self._keys.message_index(id_), thread_id, "NX")
-            for (id_, thread_id), exists in zip(self._forgotten.items(), there, strict=True)
+            for (id_, thread_id), exists in zip(self._forgotten.items(), replies, strict=True)
             if exists
         ]
 

@@ -9,16 +9,42 @@ Command = tuple[Argument, ...]
 Reply = Any
 
 
+class Replies(list[Reply]):
+    """The replies to some commands, in their order.
+
+    Attributes:
+        confirmed: How many replicas have what was written, on the node where they are fewest;
+            ``None`` if nobody asked.
+    """
+
+    confirmed: int | None = None
+
+
 class Client(Protocol):
-    """Connections to one deployment, with errors already translated."""
+    """Connections to one deployment, with errors already translated.
 
-    async def send(self, commands: Sequence[Command]) -> list[Reply]:
-        """Send commands in one write and return their replies in order: one round trip.
+    Attributes:
+        keeps_order: Whether commands to different slots keep their order too.
+        min_replicas: How many replicas must have a write.
+    """
 
-        An error reply stands in its place as a ``BackendError``; it is not raised.
+    keeps_order: bool
+    min_replicas: int
+
+    async def send(self, commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
+        """Send commands, one write to each node, and return their replies: one round trip.
+
+        An error reply stands in its place as a ``BackendError``; it is not raised. What was not
+        applied for a reason that passes is sent again, until the call's deadline.
+
+        Args:
+            commands: What to send.
+            repeatable: Whether commands may also be sent again where a connection broke before
+                the reply came, so that they may be applied twice.
 
         Raises:
-            BackendUnavailableError: No connection, or it broke; a write may have been applied.
+            BackendUnavailableError: No connection, or it broke; a write may have been applied
+                where ``details["in_doubt"]`` says so.
             BackendTimeoutError: No reply in time; a write may have been applied.
         """
         ...

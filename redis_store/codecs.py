@@ -141,7 +141,7 @@ def encode_run(
         namespace: The run's.
         run: The run.
         snapshot: Its snapshot as JSON.
-        before: The record that it replaces, whose unknown fields stay.
+        before: The record that it replaces, whose unknown fields stay if it is JSON.
     """
     record = _RunRecord(
         namespace=namespace,
@@ -153,7 +153,8 @@ def encode_run(
         updated_at=run.updated_at,
     )
     json = encode(operation, "snapshot", record)
-    return json if before is None else _encoder.encode(_raw_fields(before) | _raw_fields(json))
+    known = None if before is None else fields_of(Raw(before))
+    return json if known is None else _encoder.encode(known | _raw_fields(json))
 
 
 def decode_run(key: str, stored: bytes) -> WorkflowRun:

@@ -155,4 +155,18 @@ class BackendTimeoutError(BackendError, TimeoutError):
 
 
 class ReplicationError(BackendError):
-    """The write is on the primary; fewer than ``min_replicas`` replicas confirmed it."""
+    """The write is on the primary; fewer than ``min_replicas`` replicas confirmed it.
+
+    Attributes:
+        confirmed: How many did.
+        replies: What the primary replied.
+    """
+
+    def __init__(self, confirmed: int, wanted: int, replies: list[Any]) -> None:
+        super().__init__(
+            f"{confirmed} of {wanted} replicas confirmed a write that is on the primary",
+            code="BACKEND_REPLICATION",
+            details={"reason": "REPLICATION", "confirmed": confirmed, "wanted": wanted},
+        )
+        self.confirmed = confirmed
+        self.replies = replies

@@ -3,24 +3,32 @@
 import re
 from collections.abc import Sequence
 
-from redis_store.client import Client, Reply
-from redis_store.errors import BackendError
+from redis_store.client import Reply
+from redis_store.errors import BackendError, BackendUnavailableError
 from redis_store.scripts import BY_SHA
+from redis_store.topology import Deployment
 
 MIN_VERSION = (6, 2)
 
 
-async def prepare(client: Client) -> None:
-    """Check the server and load the scripts: one round trip.
+async def prepare(client: Deployment, *, clustered: bool) -> None:
+    """Check the server and load the scripts: one round trip, after the deployment was found.
 
     Raises:
         BackendError: It cannot be reached, refuses the login, or is not one to work with.
     """
+    await client.connect()
     loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
-    info, *loaded = await client.send([("INFO", "server"), *loads])
-    _raise_first([info])
-    check_server(info)
-    _raise_first(loaded)
+    checks = [("INFO", "server"), *([("CLUSTER", "INFO")] if clustered else [])]
+    replies = await client.send([*checks, *loads])
+    _raise_first(replies)
+    check_server(replies[0], clustered=clustered)
+    if clustered and b"cluster_state:ok" not in replies[1]:
+        raise BackendUnavailableError(
+            "the cluster is not OK: see CLUSTER INFO",
+            code="BACKEND_CLUSTERDOWN",
+            details={"reason": "CLUSTERDOWN"},
+        )
 
 
 def _raise_first(replies: Sequence[Reply]) -> None:
@@ -29,7 +37,7 @@ def _raise_first(replies: Sequence[Reply]) -> None:
             raise reply
 
 
-def check_server(info: bytes) -> None:
+def check_server(info: bytes, *, clustered: bool = False) -> None:
     """Refuse a server that the library cannot work with, by its ``INFO server``.
 
     Raises:
@@ -45,9 +53,10 @@ def check_server(info: bytes) -> None:
             code="SERVER_TOO_OLD",
             details={"version": version},
         )
-    if mode != "standalone":
+    expected = "cluster" if clustered else "standalone"
+    if mode != expected:
         raise BackendError(
-            f"the server runs as a {mode} node, the connection string is for a standalone one",
+            f"the server runs as a {mode} node, the connection string is for a {expected} one",
             code="WRONG_TOPOLOGY",
             details={"mode": mode},
         )

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import wraps
+from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from redis_store.batch import Batch
+from redis_store.calls import CURRENT, Call
 from redis_store.errors import BackendError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S")
+Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
 class Repository:
@@ -31,14 +34,41 @@ def named(name: str) -> Generator[None]:
         raise
 
 
-def operation(
-    method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
-    """Make a method a public call: ``named`` after itself."""
+def operation(method: Method[S, P, T]) -> Method[S, P, T]:
+    """Make a method a public call: ``named`` after itself, with a deadline."""
+    return _public(method, reads=False)
+
+
+def query(method: Method[S, P, T]) -> Method[S, P, T]:
+    """Make a method a public call that only reads, so that a replica may answer it."""
+    return _public(method, reads=True)
+
+
+def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
+    name = method.__name__
 
     @wraps(method)
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with named(method.__name__):
+        if CURRENT.get() is not None:
+            with named(name):
+                return await method(self, *args, **kwargs)
+        token = CURRENT.set(Call(monotonic(), reads))
+        try:
+            with named(name):
+                return await method(self, *args, **kwargs)
+        finally:
+            CURRENT.reset(token)
+
+    return call
+
+
+def unbounded(method: Method[S, P, T]) -> Method[S, P, T]:
+    """Make a method a public call that takes as long as it needs: each step has the deadline."""
+    name = method.__name__
+
+    @wraps(method)
+    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with named(name):
             return await method(self, *args, **kwargs)
 
     return call

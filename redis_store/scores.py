@@ -14,7 +14,7 @@ from redis_store.keys import check_id
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import Score
 from redis_store.pages import Page, Paging, check_choice, check_date, check_dict
-from redis_store.repository import Repository, operation
+from redis_store.repository import Repository, operation, query, unbounded
 from redis_store.transaction import Found, attempts
 
 _SAVE = "save_score"
@@ -61,7 +61,7 @@ class ScoreStore(Repository):
                 return saved
             found |= refused
 
-    @operation
+    @query
     async def get_score_by_id(self, id: str) -> Score | None:
         """Read a score, or ``None``. One round trip."""
         check_id("get_score_by_id", "id", id)
@@ -69,7 +69,7 @@ class ScoreStore(Repository):
         stored = await self._batch.command("GET", key)
         return None if stored is None else codecs.decode_score(key, stored)
 
-    @operation
+    @query
     async def list_scores_by_scorer_id(
         self,
         scorer_id: str,
@@ -95,7 +95,7 @@ class ScoreStore(Repository):
         index = self._index("scorer", scorer_id, lambda score: score.scorer_id == scorer_id)
         return await self._page(Paging.of(name, page, per_page), index, filters)
 
-    @operation
+    @query
     async def list_scores_by_run_id(
         self,
         run_id: str,
@@ -112,7 +112,7 @@ class ScoreStore(Repository):
         index = self._index("run", run_id, lambda score: score.run_id == run_id)
         return await self._page(Paging.of(name, page, per_page), index, filters)
 
-    @operation
+    @query
     async def list_scores_by_entity_id(
         self,
         entity_id: str,
@@ -134,7 +134,7 @@ class ScoreStore(Repository):
         index = self._index("entity", entity_id, lambda score: score.entity_id == entity_id)
         return await self._page(Paging.of(name, page, per_page), index, filters)
 
-    @operation
+    @query
     async def list_scores_by_span(
         self,
         trace_id: str,
@@ -154,7 +154,7 @@ class ScoreStore(Repository):
         index = self._index("span", span(*ids), lambda s: (s.trace_id, s.span_id) == ids)
         return await self._page(Paging.of(name, page, per_page), index, filters)
 
-    @operation
+    @unbounded
     async def dangerously_clear_all(self) -> None:
         """Remove every score under the store's prefix. Scans the whole keyspace of every node."""
         await self._batch.clear(self._keys.score_patterns())

@@ -42,3 +42,18 @@ _ALL = (
     *(CACHE_PUSH, CACHE_INCREMENT, CACHE_PUSH_INDEXED, CACHE_RAISE),
 )
 BY_SHA = {script.sha: script for script in _ALL}
+
+# Commands and scripts that change nothing; a script by its digest or by its source.
+_READS = frozenset(
+    {"EXISTS", "GET", "HGETALL", "HKEYS", "HLEN", "HMGET", "INFO", "LLEN", "LRANGE", "MGET", "PING"}
+    | {"PTTL", "SCAN", "STRLEN", "TYPE", "ZCARD", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE"}
+    | {"ZSCAN", "ZSCORE"}
+)
+_READING_SCRIPTS = frozenset({PAGE.sha, PAGE.source})
+
+
+def is_read(command: Command) -> bool:
+    """Whether a command changes nothing, so that any replica may answer it."""
+    return command[0] in _READS or (
+        command[0] in ("EVALSHA", "EVAL") and command[1] in _READING_SCRIPTS
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 
 import anyio
 from msgspec.structs import replace
@@ -27,15 +27,18 @@ from redis_store.maintenance import (
 )
 from redis_store.memory import MemoryStore
 from redis_store.pages import check_count
-from redis_store.repository import operation
+from redis_store.repository import operation, unbounded
 from redis_store.scores import ScoreStore
-from redis_store.topology import StandaloneClient
+from redis_store.topology import Deployment, Limits, ReadFrom
 from redis_store.workflows import WorkflowStore
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
 
 Domain = MemoryStore | WorkflowStore | ScoreStore | CacheStore
+
+
+OPERATION_TIMEOUT = timedelta(seconds=10)
 
 
 class RedisStore:
@@ -46,7 +49,9 @@ class RedisStore:
 
     Args:
         connection_string: ``redis://``, ``rediss://`` (TLS), ``unix:///path``, ``embedded://`` (a
-            private server, gone on close) or ``embedded:///dir`` (one that keeps its data).
+            private server, gone on close), ``embedded:///dir`` (one that keeps its data),
+            ``redis+sentinel://host:port,host:port/service/0`` or
+            ``redis+cluster://host:port,host:port``; these two with ``rediss+`` over TLS.
         id: A name for this store.
         host: The server's host, instead of a connection string.
         port: Its TCP port.
@@ -54,7 +59,8 @@ class RedisStore:
         password: Its password; wins over the connection string's.
         db: Number of the database; wins over the connection string's unless 0.
         ssl: Whether to speak TLS.
-        client: A ``redis.asyncio.Redis`` of the caller's; it is never closed here.
+        client: A ``redis.asyncio.Redis``, from ``Sentinel.master_for`` too, or ``RedisCluster`` of
+            the caller's; it is never closed here.
         key_prefix: Goes in front of every key.
         hash_tags: Whether keys brace the part that decides the cluster slot; ``None`` is on for a
             cluster, else off. The two layouts do not see each other's data.
@@ -62,14 +68,19 @@ class RedisStore:
             where a Mastra app writes to them too: then listings look at every record, and scan
             the keyspace for it.
         retention: The maximum age of each kind of record, for ``prune``.
-        min_replicas: Must be 0 in this version.
+        min_replicas: How many replicas must confirm a write before the call returns; with fewer it
+            raises ``ReplicationError``.
+        read_from: ``"primary"``; or ``"replica"``, on Sentinel and Cluster: public reads go to
+            replicas, which may lag behind by what was written last.
+        operation_timeout: How long a call may take, retries included; maintenance and iteration
+            may take that long for each step.
         cache_prefix: What the keys of ``store.cache`` start with.
         cache_ttl: How long they live by default; ``None`` is for ever.
         thread_ttl: How long a thread lives with all its messages after it was last used: read by id
             or by its messages, or written to. ``None`` is for ever. Every store on the same data
             needs the same; a thread stored without it gets it when it is next used.
-        **client_options: Keyword options of ``redis.asyncio.Redis``, such as ``socket_timeout``
-            (seconds) or ``ssl_ca_certs``.
+        **client_options: Keyword options of ``redis.asyncio``'s client, such as ``ssl_ca_certs``;
+            and ``sentinel_username`` and ``sentinel_password``, where sentinels ask for a login.
 
     Raises:
         ConfigurationError: The arguments do not fit together. The constructor does no I/O.
@@ -86,12 +97,14 @@ class RedisStore:
         password: str | None = None,
         db: int = 0,
         ssl: bool = False,
-        client: "Redis | None" = None,
+        client: "Redis | RedisCluster | None" = None,
         key_prefix: str = "",
         hash_tags: bool | None = None,
         indexes: Literal["managed", "scan"] = "managed",
         retention: Retention | None = None,
         min_replicas: int = 0,
+        read_from: ReadFrom = "primary",
+        operation_timeout: timedelta = OPERATION_TIMEOUT,
         cache_prefix: str = cache.PREFIX,
         cache_ttl: timedelta | None = cache.TTL,
         thread_ttl: timedelta | None = None,
@@ -108,17 +121,23 @@ class RedisStore:
         options.check_options(client_options)
         options.check_choice("indexes", indexes, ("managed", "scan"))
         options.check_retention(retention)
-        options.check_not_yet(min_replicas=min_replicas)
+        options.check_int("min_replicas", min_replicas, least=0)
+        options.check_choice("read_from", read_from, ("primary", "replica"))
+        options.check_duration("operation_timeout", operation_timeout)
         self.id = id
         self.indexes: Literal["managed", "scan"] = indexes
-        self._keys = Keys(key_prefix, hash_tags=bool(hash_tags))
         self._options = client_options
+        self._read_from: ReadFrom = read_from
+        self._limits = Limits(timeout=operation_timeout.total_seconds(), min_replicas=min_replicas)
         self._address: Address | None = None
-        self._client: StandaloneClient | None = None
+        self._client: Deployment | None = None
         if client is not None:
             login = {"username": username, "password": password, "db": db, "ssl": ssl}
+            if read_from != "primary":
+                login["read_from"] = read_from
             options.check_borrowed({**{k: v for k, v in login.items() if v}, **client_options})
-            self._client = topology.borrow(client)
+            self._client = topology.borrow(client, self._limits)
+            kind: Topology = topology.topology_of(client)
         else:
             address = options.address_of(connection_string, host, port)
             self._address = replace(
@@ -128,8 +147,14 @@ class RedisStore:
                 db=db or address.db,
                 tls=ssl or address.tls,
             )
-            if address.topology == "standalone":
-                self._client = topology.connect(self._address, client_options)
+            kind = address.topology
+            if address.topology != "embedded":
+                self._client = self._connect(self._address)
+        self._topology: Topology = kind
+        on_cluster = kind == "cluster"
+        if on_cluster and hash_tags is False:
+            raise options.wrong("hash_tags", "must be on for a cluster")
+        self._keys = Keys(key_prefix, hash_tags=on_cluster if hash_tags is None else hash_tags)
         self._server: EmbeddedServer | None = None
         self._ready = False
         self._closed = False
@@ -155,8 +180,8 @@ class RedisStore:
 
     @property
     def topology(self) -> Topology:
-        """What is at the other end: ``"standalone"`` or ``"embedded"``."""
-        return self._address.topology if self._address else "standalone"
+        """``"standalone"``, ``"sentinel"``, ``"cluster"`` or ``"embedded"``."""
+        return self._topology
 
     @property
     def memory(self) -> MemoryStore:
@@ -198,7 +223,7 @@ class RedisStore:
         }
         return domains.get(name)
 
-    def get_client(self) -> "Redis":
+    def get_client(self) -> "Redis | RedisCluster":
         """Return the underlying ``redis.asyncio`` client.
 
         Raises:
@@ -210,7 +235,7 @@ class RedisStore:
             raise ConfigurationError(
                 "an embedded store has no client before init()", code="GET_CLIENT_NOT_READY"
             )
-        return self._client.raw
+        return cast("Redis | RedisCluster", self._client.raw)
 
     @operation
     async def init(self) -> None:
@@ -254,7 +279,7 @@ class RedisStore:
         """Close."""
         await self.close()
 
-    @operation
+    @unbounded
     async def reindex(self, progress: Callable[[Progress], object] | None = None) -> None:
         """Build the indexes of records that another writer stored, such as a Mastra app.
 
@@ -267,7 +292,7 @@ class RedisStore:
         """
         await Reindexing(self._batch).run(progress)
 
-    @operation
+    @unbounded
     async def verify(self, *, repair: bool = False) -> Report:
         """Check every record against every index, both ways.
 
@@ -283,7 +308,7 @@ class RedisStore:
         """
         return await Verification(self._batch, repair=repair).run()
 
-    @operation
+    @unbounded
     async def prune(
         self,
         *,
@@ -313,7 +338,7 @@ class RedisStore:
         """Ask the server for a sign of life: one round trip, ``True`` or an error."""
         return bool(await self._batch.command("PING") == b"PONG")
 
-    async def client(self) -> StandaloneClient:
+    async def client(self) -> Deployment:
         """Return the connected client: see ``batch.Connected``."""
         if not self._ready or self._closed:
             await self._ensure_ready()
@@ -337,18 +362,22 @@ class RedisStore:
             self._server = EmbeddedServer(self._address.path)
             await self._server.start()
             local = addresses.parse(self._server.url)
-            self._client = topology.connect(replace(local, db=self._address.db), self._options)
-        await handshake.prepare(self._client)
+            self._client = self._connect(replace(local, db=self._address.db))
+        await handshake.prepare(self._client, clustered=self._topology == "cluster")
         if not self._batch.scans:
             await adopt(Batch(_Ready(self._client), self._keys))
+        self._client.patient = True
+
+    def _connect(self, address: Address) -> Deployment:
+        return topology.connect(address, self._options, self._limits, self._read_from)
 
 
 class _Ready:
     """A connected client, for what must be done before the store counts as ready."""
 
-    def __init__(self, client: StandaloneClient) -> None:
+    def __init__(self, client: Deployment) -> None:
         self._client = client
 
-    async def client(self) -> StandaloneClient:
+    async def client(self) -> Deployment:
         """Return it: see ``batch.Connected``."""
         return self._client

@@ -309,7 +309,6 @@ class Transaction:
         refused: Found = {}
         if self._claims or len(scripted) > 1:
             refused = await self._prepare(scripted)
-            scripted = [part for part in scripted if part.writes_anything]
         refused = refused or await self._take_over() or await self._write(scripted)
         if not refused:
             await self._follow()
@@ -370,19 +369,31 @@ class Transaction:
         return refused
 
     async def _write(self, scripted: list[_Part]) -> Found:
-        """Write part by part; hints ride along with the last, and so does the confirmation."""
+        """Write part by part, after those that only check.
+
+        Hints ride along with the last, and so does the confirmation.
+        """
+        checking = [part for part in scripted if not part.writes_anything]
+        steps = [[part] for part in scripted if part.writes_anything]
+        if checking:
+            steps.insert(0, checking)
         results: list[tuple[Callable[[Any], None], Any]] = []
-        for part in scripted:
-            is_last = part is scripted[-1]
-            before, after = (self._hints, self._claims.confirm()) if is_last else ([], [])
-            replies = await self._batch.send([*before, part.script(), *after])
-            reply = replies[len(before)]
-            self._hinted, self._confirmed = replies[: len(before)], replies[len(before) + 1 :]
-            refused = _refused(reply)
+        for parts in steps:
+            is_last = parts is steps[-1]
+            hints, confirm = (self._hints, self._claims.confirm()) if is_last else ([], [])
+            scripts = [part.script() for part in parts]
+            replies = await self._batch.send([*hints, *scripts], then=confirm)
+            end = len(hints) + len(scripts)
+            self._hinted, self._confirmed = replies[: len(hints)], replies[end:]
+            refused: Found = {}
+            for part, reply in zip(parts, replies[len(hints) : end], strict=True):
+                if not reply[0]:
+                    refused |= _refused(reply)
+                else:
+                    results += zip(part.results, reply[1:], strict=True)
             if refused:
                 await self._undo_moves()
                 return refused
-            results += zip(part.results, reply[1:], strict=True)
         for take, result in results:
             take(result)
         return {}
@@ -396,8 +407,9 @@ class Transaction:
     async def _follow(self) -> None:
         """Write what may only follow the threads, and settle whose the messages are."""
         forgetting = self._claims.forgetting()
-        replies = await self._batch.send([*forgetting, *self._loose(), *self._late])
-        await self._batch.send(self._claims.recall(replies[: len(forgetting)]))
+        there = self._claims.forgotten()
+        replies = await self._batch.send([*forgetting, *self._loose(), *self._late], then=there)
+        await self._batch.send(self._claims.recall(replies[len(replies) - len(there) :]))
         for thread_id, ids in self._claims.copies(self._confirmed).items():
             await self._evict(thread_id, ids)
         for settle in self._settlements:

@@ -28,7 +28,7 @@ from redis_store.keys import (
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import WorkflowRun, now
 from redis_store.pages import Page, Paging, check_date, check_dict, epoch_us
-from redis_store.repository import Repository, operation
+from redis_store.repository import Repository, operation, query, unbounded
 from redis_store.transaction import Transaction, attempts
 from redis_store.values import is_array, is_object
 
@@ -131,7 +131,7 @@ class WorkflowStore(Repository):
                 if await self._replaced(tx, namespace, before, after):
                     return
 
-    @operation
+    @query
     async def load_workflow_snapshot(
         self, workflow_name: str, run_id: str, *, namespace: str = RUN_NAMESPACE
     ) -> dict[str, Any] | None:
@@ -215,7 +215,7 @@ class WorkflowStore(Repository):
 
         return await self._modify(name, workflow_name, run_id, change)
 
-    @operation
+    @query
     async def get_workflow_run_by_id(
         self, run_id: str, *, workflow_name: str | None = None
     ) -> WorkflowRun | None:
@@ -234,7 +234,7 @@ class WorkflowStore(Repository):
         page = await self._runs.page(Paging(0, 1), Query([index], descending=True))
         return page.items[0] if page.items else None
 
-    @operation
+    @query
     async def list_workflow_runs(
         self,
         *,
@@ -294,7 +294,7 @@ class WorkflowStore(Repository):
                     await settle(self._batch, RUNS, dict.fromkeys(gone), dict.fromkeys(gone, ()))
                     return
 
-    @operation
+    @unbounded
     async def dangerously_clear_all(self) -> None:
         """Remove every run under the store's prefix. Scans the whole keyspace of every node."""
         await self._batch.clear(self._keys.workflow_patterns())

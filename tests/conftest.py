@@ -1,12 +1,14 @@
-"""The servers and stores that tests run on.
+"""The deployments and stores that tests run on.
 
-Each contract test runs on both key layouts, and each layout's on one of the servers, chosen by the
-test's name: so every server sees its share of all behaviour, and a third of the time is enough.
-``--every-server`` runs each test on each server.
+Each contract test runs on every topology: on an embedded server, a standalone one, one that
+sentinels watch, and a cluster. Which server binary and which key layout the standalone one has is
+chosen by the test's name, so that each sees its share of all behaviour; ``--every-server`` adds
+both layouts on each binary.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 from zlib import crc32
@@ -14,23 +16,34 @@ from zlib import crc32
 import pytest
 
 from redis_store import RedisStore
+from redis_store.embedded import EmbeddedServer
 from redis_store.keys import Keys
+from tests.clusters import Cluster
 from tests.invariants import check_invariants, mend_hints
-from tests.raw import Raw
+from tests.raw import Raw, connect_raw
+from tests.sentinels import SentinelDeployment
 from tests.servers import Server, server_binaries
 
 
 class Variant(NamedTuple):
-    """A server and a key layout."""
+    """A deployment and a key layout."""
 
     server: str
     hash_tags: bool
+    topology: str = "standalone"
 
     def __str__(self) -> str:
-        return f"{self.server}-{'tagged' if self.hash_tags else 'plain'}"
+        layout = "tagged" if self.hash_tags else "plain"
+        return f"{self.topology}-{self.server}-{layout}".removeprefix("standalone-")
 
 
+FIRST, *_, LAST = server_binaries()
 VARIANTS = [Variant(name, hash_tags) for name in server_binaries() for hash_tags in (False, True)]
+TOPOLOGIES = [
+    Variant(FIRST, hash_tags=False, topology="embedded"),
+    Variant(LAST, hash_tags=False, topology="sentinel"),
+    Variant(FIRST, hash_tags=True, topology="cluster"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -55,19 +68,65 @@ def server(servers: dict[str, Server]) -> Server:
     return next(iter(servers.values()))
 
 
+@pytest.fixture(scope="session")
+async def deployments(
+    servers: dict[str, Server], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator["Deployments"]:
+    """The deployments of all variants."""
+    async with AsyncExitStack() as stack:
+        yield Deployments(servers, stack, tmp_path_factory.mktemp("deployments"))
+
+
+class Deployments:
+    """Starts what a variant needs, when it is first needed."""
+
+    def __init__(self, servers: dict[str, Server], stack: AsyncExitStack, workdir: Path) -> None:
+        self._servers = servers
+        self._stack = stack
+        self._workdir = workdir
+        self._urls: dict[str, str] = {}
+
+    async def url(self, variant: Variant) -> str:
+        """Return the connection string of a running deployment."""
+        if variant.topology == "standalone":
+            return self._servers[variant.server].url
+        if variant.topology not in self._urls:
+            binary, workdir = server_binaries()[variant.server], self._workdir / variant.topology
+            workdir.mkdir()
+            started: EmbeddedServer | SentinelDeployment | Cluster
+            if variant.topology == "embedded":
+                started = EmbeddedServer()
+            elif variant.topology == "sentinel":
+                started = SentinelDeployment(binary, workdir=workdir, down_after_ms=10_000)
+            else:
+                started = Cluster(binary, workdir=workdir, node_timeout_ms=10_000)
+            await self._stack.enter_async_context(started)
+            self._urls[variant.topology] = started.url
+        return self._urls[variant.topology]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--every-server", action="store_true", help="each test on each server")
+    parser.addoption("--every-server", action="store_true", help="each test on each server too")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = [mark for mark in metafunc.definition.iter_markers("parametrize") if mark.args]
     if "variant" in metafunc.fixturenames and all(mark.args[0] != "variant" for mark in chosen):
-        every = metafunc.config.getoption("--every-server")
-        variants = VARIANTS if every else _share(metafunc.definition.nodeid)
-        metafunc.parametrize("variant", variants, ids=str, indirect=True)
+        # What stands between a store and one server can count and hold only what passes there.
+        metered = "proxy" in metafunc.fixturenames
+        share = _layouts(metafunc.definition.nodeid) if metered else _share(metafunc)
+        metafunc.parametrize("variant", share, ids=str, indirect=True)
 
 
-def _share(nodeid: str) -> list[Variant]:
+def _share(metafunc: pytest.Metafunc) -> list[Variant]:
+    """Every topology."""
+    if metafunc.config.getoption("--every-server"):
+        return [*VARIANTS, *TOPOLOGIES]
+    nodeid = metafunc.definition.nodeid
+    return [_layouts(nodeid)[crc32(nodeid.encode()) % 2], *TOPOLOGIES]
+
+
+def _layouts(nodeid: str) -> list[Variant]:
     """Both layouts, on different servers where there are two."""
     names = list(server_binaries())
     first = crc32(nodeid.encode())
@@ -94,16 +153,16 @@ class Place(NamedTuple):
 
 
 @pytest.fixture
-def place(variant: Variant, servers: dict[str, Server]) -> Place:
+async def place(variant: Variant, deployments: Deployments) -> Place:
     # Glob characters in the prefix: no pattern may be built from it unescaped.
     prefix = f"t*[a-z]?\\{uuid4().hex}:"
-    return Place(servers[variant.server].url, Keys(prefix, hash_tags=variant.hash_tags))
+    return Place(await deployments.url(variant), Keys(prefix, hash_tags=variant.hash_tags))
 
 
 @pytest.fixture
 async def raw(place: Place) -> AsyncIterator[Raw]:
-    """A plain client on the test's server, to look behind the store."""
-    async with Raw(place.url) as client:
+    """A plain client on the test's deployment, to look behind the store."""
+    async with connect_raw(place.url) as client:
         yield client
 
 

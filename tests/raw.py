@@ -1,21 +1,35 @@
 """A plain client, to look behind the store: RESP2 replies as they come, nothing interpreted."""
 
+from collections import Counter
 from types import TracebackType
 from typing import Any, Self, cast
 
 import redis.asyncio as aioredis
 
-from redis_store.keys import Keys, escape_glob
+from redis_store.addresses import parse
+from redis_store.keys import Keys, escape_glob, slot_of
 
 _MARKER = Keys().marker()
+
+
+def connect_raw(url: str) -> "Raw":
+    """Build a client for a server, the primary that sentinels name, or a cluster."""
+    if url.startswith("redis+cluster://"):
+        return _RawCluster(url)
+    if url.startswith("redis+sentinel://"):
+        return _RawPrimary(url)
+    return Raw(url)
 
 
 class Raw:
     """Sends any command: ``await raw("GET", key)``."""
 
     def __init__(self, url: str) -> None:
-        self._client: Any = cast("Any", aioredis.Redis).from_url(url, protocol=2)
+        self._client: Any = self._connect(url)
         self._client.response_callbacks.clear()
+
+    def _connect(self, url: str) -> Any:
+        return cast("Any", aioredis.Redis).from_url(url, protocol=2)
 
     async def __call__(self, *command: object) -> Any:
         return await self._client.execute_command(*command)
@@ -49,9 +63,77 @@ class Raw:
 
     async def commandstats(self) -> dict[str, int]:
         """How often each command was called since the server started, by lower-case name."""
-        info: bytes = await self("INFO", "commandstats")
-        lines = (line.split(":") for line in info.decode().splitlines() if ":" in line)
-        return {
-            name.removeprefix("cmdstat_").lower(): int(stats.split(",")[0].removeprefix("calls="))
-            for name, stats in lines
-        }
+        return _calls(await self("INFO", "commandstats"))
+
+
+def _calls(info: bytes) -> dict[str, int]:
+    lines = (line.split(":") for line in info.decode().splitlines() if ":" in line)
+    return {
+        name.removeprefix("cmdstat_").lower(): int(stats.split(",")[0].removeprefix("calls="))
+        for name, stats in lines
+    }
+
+
+class _RawPrimary(Raw):
+    """Sends commands to the primary that sentinels name."""
+
+    def _connect(self, url: str) -> Any:
+        address = parse(url)
+        self._sentinel: Any = cast("Any", aioredis.Sentinel)(list(address.nodes))
+        return self._sentinel.master_for(address.service, protocol=2)
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await super().__aexit__(*exc_info)
+        await self._sentinel.aclose()
+
+
+class _RawCluster(Raw):
+    """Sends a command to the primary that serves its key; those without a key go to all of them.
+
+    Commands on several keys are sent once for each.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._first = parse(url).nodes[0]
+        self._nodes: dict[tuple[str, int], Raw] = {}
+        self._owners: list[tuple[range, Raw]] = []
+
+    async def __aenter__(self) -> Self:
+        host, port = self._first
+        async with Raw(f"redis://{host}:{port}") as node:
+            ranges = await node("CLUSTER", "SLOTS")
+        for first, last, (at, its_port, *_), *_ in ranges:
+            address = at.decode(), its_port
+            node = self._nodes.setdefault(address, Raw(f"redis://{address[0]}:{its_port}"))
+            self._owners.append((range(first, last + 1), node))
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for node in self._nodes.values():
+            await node.__aexit__(*exc_info)
+
+    async def __call__(self, *command: object) -> Any:
+        name, *rest = command
+        if name in _KEYLESS:
+            replies = [await node(*command) for node in self._nodes.values()]
+            return [item for reply in replies for item in reply] if name == "KEYS" else replies[0]
+        if name in ("DEL", "EXISTS", "UNLINK"):
+            return sum([await self._at(key)(name, key) for key in rest])
+        if name == "MSET":
+            for key, value in zip(rest[::2], rest[1::2], strict=True):
+                await self._at(key)("SET", key, value)
+            return b"OK"
+        return await self._at(rest[2] if name in ("EVAL", "EVALSHA") else rest[0])(*command)
+
+    def _at(self, key: object) -> Raw:
+        slot = slot_of(key.decode() if isinstance(key, bytes) else str(key))
+        return next(node for slots, node in self._owners if slot in slots)
+
+    async def commandstats(self) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for node in self._nodes.values():
+            total.update(await node.commandstats())
+        return dict(total)
+
+
+_KEYLESS = frozenset({"CLIENT", "CONFIG", "DBSIZE", "INFO", "KEYS", "PING", "SCRIPT"})

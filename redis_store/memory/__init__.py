@@ -7,7 +7,7 @@ from redis_store.memory.resources import Resources
 from redis_store.memory.saving import Saving
 from redis_store.memory.threads import Threads
 from redis_store.memory.updating import Updating
-from redis_store.repository import operation
+from redis_store.repository import unbounded
 
 
 class MemoryStore(Threads, ThreadListings, Reading, Saving, Updating, Cloning, Resources):
@@ -19,7 +19,7 @@ class MemoryStore(Threads, ThreadListings, Reading, Saving, Updating, Cloning, R
     round trips of the plain key layout.
     """
 
-    @operation
+    @unbounded
     async def dangerously_clear_all(self) -> None:
         """Remove every thread, message and resource under the store's prefix, and their indexes.
 

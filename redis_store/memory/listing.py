@@ -10,7 +10,7 @@ from redis_store.listing import Index, Listing, Query
 from redis_store.memory.expired import remove_expired
 from redis_store.models import Thread
 from redis_store.pages import Direction, Page, Paging, ThreadOrder, check_choice
-from redis_store.repository import Repository, operation
+from redis_store.repository import Repository, query
 
 
 class ThreadListings(Repository):
@@ -20,7 +20,7 @@ class ThreadListings(Repository):
         super().__init__(batch)
         self._threads: Listing[Thread] = Listing(batch, THREADS)
 
-    @operation
+    @query
     async def list_threads(
         self,
         *,
@@ -56,7 +56,7 @@ class ThreadListings(Repository):
             direction=direction,
         )
 
-    @operation
+    @query
     async def list_threads_by_resource_id(
         self,
         resource_id: str,

@@ -26,7 +26,7 @@ from redis_store.pages import (
     epoch_us,
     range_us,
 )
-from redis_store.repository import Repository, named, operation
+from redis_store.repository import Repository, named, query
 
 # How often a page is read again whose messages change while it is read.
 _ATTEMPTS = 3
@@ -35,7 +35,7 @@ _ATTEMPTS = 3
 class Reading(Repository):
     """Calls that read messages."""
 
-    @operation
+    @query
     async def list_messages(
         self,
         thread_id: str | Sequence[str],
@@ -82,7 +82,7 @@ class Reading(Repository):
         await keep_alive(self._batch, thread_ids)
         return await self._page(request, thread_ids, include_total=include_total)
 
-    @operation
+    @query
     async def list_messages_by_resource_id(
         self,
         resource_id: str,
@@ -118,7 +118,7 @@ class Reading(Repository):
         thread_ids = await self._threads_with(resource_id)
         return await self._page(request, thread_ids, include_total=include_total)
 
-    @operation
+    @query
     async def list_messages_by_id(self, message_ids: Sequence[str]) -> list[Message]:
         """Read messages by id: each once, by date, unknown ids left out. Two round trips."""
         ids = check_ids("list_messages_by_id", "message_ids", message_ids)

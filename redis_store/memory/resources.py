@@ -13,7 +13,7 @@ from redis_store.indexes import of_resource, relist
 from redis_store.keys import check_id
 from redis_store.models import Resource, now
 from redis_store.pages import check_date, check_dict
-from redis_store.repository import Repository, operation
+from redis_store.repository import Repository, operation, query
 from redis_store.transaction import Transaction, attempts
 
 _TICK = timedelta(microseconds=1)
@@ -22,7 +22,7 @@ _TICK = timedelta(microseconds=1)
 class Resources(Repository):
     """Calls on resources."""
 
-    @operation
+    @query
     async def get_resource_by_id(self, resource_id: str) -> Resource | None:
         """Read a resource, or ``None``. One round trip."""
         check_id("get_resource_by_id", "resource_id", resource_id)

@@ -16,7 +16,7 @@ from redis_store.keys import check_id, check_thread_id
 from redis_store.lifetime import keep_alive
 from redis_store.models import Thread, now
 from redis_store.pages import check_date, check_dict
-from redis_store.repository import Repository, operation
+from redis_store.repository import Repository, operation, query
 from redis_store.transaction import Transaction, attempts
 
 _TICK = timedelta(microseconds=1)
@@ -25,7 +25,7 @@ _TICK = timedelta(microseconds=1)
 class Threads(Repository):
     """Calls on single threads."""
 
-    @operation
+    @query
     async def get_thread_by_id(
         self, thread_id: str, *, resource_id: str | None = None
     ) -> Thread | None:

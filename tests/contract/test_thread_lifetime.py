@@ -147,7 +147,7 @@ async def test_a_message_saved_later_expires_with_its_thread(
     own = left[:-2]
     assert max(own) - min(own) < 100
     assert max(own) <= FULL - 20_000
-    assert min(left) == min(own) > 0
+    assert min(left) > min(own) - 100
 
 
 @pytest.mark.damages

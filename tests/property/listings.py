@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from redis_store import DateRange, Include, Message, Page, Thread
+from tests.property.paging import bounds, cut
 
 
 class Listings:
@@ -45,8 +46,7 @@ class Listings:
             key=lambda thread: (getattr(thread, order_by), thread.id),
             reverse=direction == "desc",
         )
-        first, end = _bounds(page, per_page, len(found))
-        return _page(found[first:end], len(found), page, per_page, more=end < len(found))
+        return cut(found, page, per_page)
 
     def list_threads_by_resource_id(self, resource_id: str, **options: Any) -> Page[Thread]:
         return self.list_threads(resource_id=resource_id, **options)
@@ -111,7 +111,7 @@ class Listings:
         if per_page == 0:
             items = [message for message in self._merged[::step] if message.id in included]
             return _page(items, 0, page, per_page, more=False)
-        first, end = _bounds(page, per_page, len(found))
+        first, end = bounds(page, per_page, len(found))
         shown = {message.id for message in found[first:end]} | included
         items = [message for message in self._merged[::step] if message.id in shown]
         more = any(message.id not in shown for message in found[end:])
@@ -145,12 +145,6 @@ def _matches(metadata: dict[str, Any] | None, wanted: dict[str, Any] | None) -> 
     held = {key: json.dumps(value, sort_keys=True) for key, value in (metadata or {}).items()}
     asked = {key: json.dumps(value, sort_keys=True) for key, value in (wanted or {}).items()}
     return asked.items() <= held.items()
-
-
-def _bounds(page: int, per_page: int | None, total: int) -> tuple[int, int]:
-    if per_page is None:
-        return 0, total
-    return min(page * per_page, total), min((page + 1) * per_page, total)
 
 
 def _page(

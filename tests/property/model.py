@@ -22,15 +22,8 @@ from redis_store import (
     Resource,
     Thread,
 )
+from tests.property.following import RefusedError
 from tests.property.listings import Listings, within
-
-
-class RefusedError(Exception):
-    """The call must raise the error of this name, and change nothing."""
-
-    def __init__(self, error: str) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 class Model(Listings):

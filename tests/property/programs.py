@@ -1,7 +1,7 @@
 """Programs for hypothesis to write: calls on a few ids and a few moments, so that all collide."""
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from hypothesis import strategies as st
 from msgspec import UNSET
@@ -9,20 +9,7 @@ from msgspec import UNSET
 from redis_store import DateRange, Include, Message, MessagePatch, Resource, Thread
 from redis_store.models import text_content
 from tests.builders import T0, at, message
-
-Drawn = st.SearchStrategy[Any]
-Calls = st.SearchStrategy["Call"]
-
-
-class Call(NamedTuple):
-    """A call by its name, for the store and for the model."""
-
-    name: str
-    arguments: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.arguments.items())})"
-
+from tests.property.calls import Call, Calls, Drawn, call, listing, one_of, some
 
 MOMENTS = [at(us) for us in (0, 1, 2, 999, 1000, 1001)]
 THREADS = ["t0", "t1", "t2", "t3"]
@@ -74,15 +61,6 @@ def append(memory: str | None) -> str:
 
 def _contents() -> Drawn:
     return st.builds(text_content, st.sampled_from(["hi", '"}{\\', ""]), st.none() | metadata)
-
-
-def _call(name: str, /, **arguments: Drawn) -> Calls:
-    return st.builds(Call, st.just(name), st.fixed_dictionaries(arguments))
-
-
-def _some(name: str, /, required: dict[str, Any], **optional: Drawn) -> Calls:
-    """A call some of whose arguments are left out at times."""
-    return st.builds(Call, st.just(name), st.fixed_dictionaries(required, optional=optional))
 
 
 drawn_messages = st.builds(
@@ -140,46 +118,38 @@ resources = st.builds(
     updated_at=updated,
 )
 
-pages: Drawn = st.sampled_from(
-    [(0, None), (0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2), (0, 3), (9, 3)]
-)
 includes = st.lists(
     st.builds(Include, message_ids, st.integers(0, 2), st.integers(0, 2)), max_size=3
 )
 
 
 def _listing(name: str, /, **required: Drawn) -> Calls:
-    optional: dict[str, Drawn] = {
-        "direction": directions,
-        "date_range": date_ranges,
-        "metadata": metadata,
-        "include": includes,
-        "include_total": st.booleans(),
-    }
-    arguments: Drawn = st.fixed_dictionaries({**required, "pages": pages}, optional=optional)
-    return arguments.map(lambda drawn: Call(name, _paged(drawn)))
+    calls = listing(
+        name,
+        required,
+        direction=directions,
+        date_range=date_ranges,
+        metadata=metadata,
+        include=includes,
+        include_total=st.booleans(),
+    )
+    return calls.map(_uncounted)
 
 
-def _paged(drawn: dict[str, Any]) -> dict[str, Any]:
-    arguments = dict(drawn)
-    arguments["page"], arguments["per_page"] = arguments.pop("pages")
-    if arguments["per_page"] == 0:
-        arguments.pop("include_total", None)  # the total is then 0, not counted
-    return arguments
+def _uncounted(drawn: Call) -> Call:
+    """Where no messages are asked for, the total is 0, whether it is asked for or not."""
+    if drawn.arguments["per_page"] == 0:
+        drawn.arguments.pop("include_total", None)
+    return drawn
 
 
 def _thread_listing(name: str, /, **required: Drawn) -> Calls:
-    optional: dict[str, Drawn] = {
-        "direction": directions,
-        "order_by": st.sampled_from(["created_at", "updated_at"]),
-        "metadata": nested,
-    }
-    arguments: Drawn = st.fixed_dictionaries({**required, "pages": pages}, optional=optional)
-    return arguments.map(lambda drawn: Call(name, _paged(drawn)))
+    order_by = st.sampled_from(["created_at", "updated_at"])
+    return listing(name, required, direction=directions, order_by=order_by, metadata=nested)
 
 
 def _cloning(name: str) -> Calls:
-    return _some(
+    return some(
         name,
         {"source_thread_id": thread_ids, "new_thread_id": thread_ids},
         resource_id=resource_ids,
@@ -195,20 +165,20 @@ _several = st.lists(thread_ids, min_size=1, max_size=4)
 
 # One call of each kind, and how much more often than others it comes.
 _writes: list[tuple[int, Calls]] = [
-    (8, _call("save_messages", messages=batches)),
-    (4, _call("update_messages", patches=st.lists(patches, max_size=4).map(_one_place_each))),
-    (1, _call("delete_messages", message_ids=st.lists(message_ids, max_size=2))),
-    (1, _call("save_thread", thread=threads)),
-    (1, _some("update_thread", {"thread_id": thread_ids}, title=titles, metadata=nested)),
-    (1, _some("update_thread_metadata", {"thread_id": thread_ids, "update": rewrites})),
-    (1, _call("update_thread_resource_id", thread_id=thread_ids, resource_id=resource_ids)),
-    (1, _call("delete_thread", thread_id=thread_ids)),
+    (8, call("save_messages", messages=batches)),
+    (4, call("update_messages", patches=st.lists(patches, max_size=4).map(_one_place_each))),
+    (1, call("delete_messages", message_ids=st.lists(message_ids, max_size=2))),
+    (1, call("save_thread", thread=threads)),
+    (1, some("update_thread", {"thread_id": thread_ids}, title=titles, metadata=nested)),
+    (1, some("update_thread_metadata", {"thread_id": thread_ids, "update": rewrites})),
+    (1, call("update_thread_resource_id", thread_id=thread_ids, resource_id=resource_ids)),
+    (1, call("delete_thread", thread_id=thread_ids)),
     (2, _cloning("clone_thread")),
     (1, _cloning("copy_thread")),
-    (1, _call("save_resource", resource=resources)),
-    (1, _some("update_resource", {"resource_id": resource_ids}, working_memory=memories)),
-    (1, _some("update_resource", {"resource_id": resource_ids}, metadata=nested)),
-    (1, _call("merge_working_memory", resource_id=resource_ids, merge=st.just(append))),
+    (1, call("save_resource", resource=resources)),
+    (1, some("update_resource", {"resource_id": resource_ids}, working_memory=memories)),
+    (1, some("update_resource", {"resource_id": resource_ids}, metadata=nested)),
+    (1, call("merge_working_memory", resource_id=resource_ids, merge=st.just(append))),
 ]
 _listings: list[tuple[int, Calls]] = [
     (2, _listing("list_messages", thread_id=thread_ids)),
@@ -217,22 +187,16 @@ _listings: list[tuple[int, Calls]] = [
     (1, _listing("list_messages", thread_id=_several, resource_id=resource_ids)),
     (2, _listing("list_messages_by_resource_id", resource_id=resource_ids)),
     (1, _listing("list_messages_by_resource_id", resource_id=st.sampled_from(["", "unknown"]))),
-    (1, _call("list_messages_by_id", message_ids=st.lists(message_ids, max_size=4))),
-    (1, _call("iter_messages", thread_id=thread_ids, direction=directions, batch_size=sizes)),
+    (1, call("list_messages_by_id", message_ids=st.lists(message_ids, max_size=4))),
+    (1, call("iter_messages", thread_id=thread_ids, direction=directions, batch_size=sizes)),
 ]
 _other_reads: list[tuple[int, Calls]] = [
-    (1, _some("get_thread_by_id", {"thread_id": thread_ids}, resource_id=scopes)),
+    (1, some("get_thread_by_id", {"thread_id": thread_ids}, resource_id=scopes)),
     (1, _thread_listing("list_threads")),
     (1, _thread_listing("list_threads", resource_id=scopes)),
     (1, _thread_listing("list_threads_by_resource_id", resource_id=resource_ids)),
-    (1, _call("get_resource_by_id", resource_id=resource_ids)),
+    (1, call("get_resource_by_id", resource_id=resource_ids)),
 ]
-
-
-def _one_of(kinds: list[tuple[int, Calls]]) -> Calls:
-    """Draw a call by weight: ``st.one_of`` would drop what comes twice."""
-    choices = [kind for weight, kind in kinds for _ in range(weight)]
-    return st.sampled_from(choices).flatmap(lambda kind: kind)
 
 
 _threads = [
@@ -246,7 +210,7 @@ START = [
 ]
 # Lists of lists, as hypothesis keeps a single list short.
 programs = st.lists(
-    st.lists(_one_of(_writes + _listings + _other_reads), min_size=1, max_size=10), max_size=10
+    st.lists(one_of(_writes + _listings + _other_reads), min_size=1, max_size=10), max_size=10
 ).map(lambda parts: sum(parts, START))
 
 
@@ -259,5 +223,5 @@ def _inspection(saved: list[Message], asked: list[Call]) -> list[Call]:
 inspections = st.builds(
     _inspection,
     st.lists(drawn_messages, min_size=4, max_size=10),
-    st.lists(_one_of(_listings), min_size=1, max_size=40),
+    st.lists(one_of(_listings), min_size=1, max_size=40),
 )

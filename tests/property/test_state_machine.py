@@ -1,20 +1,18 @@
 """Programs of calls do on real servers what they do in the model, call by call."""
 
-import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
-from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
-from redis_store import MemoryStore, RedisStore, RedisStoreError
-from redis_store.keys import Keys
+from redis_store import MemoryStore
 from tests.invariants import check_invariants
-from tests.property.model import Model, RefusedError
-from tests.property.programs import CLONED, Call, inspections, programs
-from tests.raw import Raw
+from tests.property.calls import Call
+from tests.property.following import outcome, place_on
+from tests.property.model import Model
+from tests.property.programs import CLONED, inspections, programs
 from tests.servers import Server, server_binaries
 
 FIRST, *OTHERS = server_binaries()
@@ -51,53 +49,31 @@ async def test_other_servers_do_the_same(
 
 async def _run(program: list[Call], server: Server, *, hash_tags: bool) -> None:
     """Run a program in a place of its own, and check at the end that all of it can go."""
-    keys = Keys(f"program*[a-z]?\\{uuid4().hex}:", hash_tags=hash_tags)
-    store = RedisStore(server.url, key_prefix=keys.prefix, hash_tags=hash_tags)
-    async with Raw(server.url) as raw, store:
-        try:
-            model = Model()
-            for call in program:
-                await _compare(call, store.memory, model)
-            await check_invariants(raw, keys)
-            for thread in await store.memory.list_threads():
-                await store.memory.delete_thread(thread.id)
-            kept = keys.resource(""), *keys.all_resources()
-            left = await raw.keys(keys.prefix)
-            assert [key for key in left if not key.startswith(kept)] == []
-        finally:
-            await store.memory.dangerously_clear_all()
-        assert await raw.keys(keys.prefix) == []
-        await raw("DEL", keys.marker())
+    async with place_on(server, hash_tags=hash_tags) as (place, raw), place.store() as store:
+        model = Model()
+        for call in program:
+            await _compare(call, store.memory, model)
+        await check_invariants(raw, place.keys)
+        for thread in await store.memory.list_threads():
+            await store.memory.delete_thread(thread.id)
+        kept = place.keys.resource(""), *place.keys.all_resources()
+        left = await raw.keys(place.keys.prefix)
+        assert [key for key in left if not key.startswith(kept)] == []
+        await store.memory.dangerously_clear_all()
 
 
 async def _compare(call: Call, memory: MemoryStore, model: Model) -> None:
     """Make one call on both; compare what it returned and, if it wrote, all that is stored."""
     arguments = {name: _resolved(value, model) for name, value in call.arguments.items()}
-    actual = await _actual(memory, call.name, arguments)
-    expected = _expected(model, call.name, arguments, actual)
-    if not call.name.startswith(("get_", "list_", "iter_")):
+    actual = await outcome(memory, call.name, arguments)
+    made = {"made": actual} if call.name in ("clone_thread", "copy_thread") else {}
+    expected = await outcome(model, call.name, arguments | made)
+    if not call.reads:
         threads = await memory.list_threads(per_page=None)
         resources = [await memory.get_resource_by_id(id_) for id_ in model.resources]
         model.settle(threads, [resource for resource in resources if resource])
         model.merge((await memory.list_messages([*model.threads, "none"], per_page=None)).items)
     assert actual == expected, call
-
-
-async def _actual(memory: MemoryStore, name: str, arguments: dict[str, Any]) -> Any:
-    """What the store returns, or the name of the error that it raises."""
-    try:
-        reply = getattr(memory, name)(**arguments)
-        return await reply if inspect.isawaitable(reply) else [item async for item in reply]
-    except RedisStoreError as error:
-        return type(error).__name__
-
-
-def _expected(model: Model, name: str, arguments: dict[str, Any], actual: Any) -> Any:
-    made = {"made": actual} if name in ("clone_thread", "copy_thread") else {}
-    try:
-        return getattr(model, name)(**arguments, **made)
-    except RefusedError as refused:
-        return refused.error
 
 
 def _resolved(value: Any, model: Model) -> Any:

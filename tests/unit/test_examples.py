@@ -1,8 +1,21 @@
 """The examples run as a reader would run them."""
 
+import re
 import subprocess
 import sys
+from asyncio import create_subprocess_exec, to_thread
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP
+
+import pytest
+from anyio import fail_after
+
+from redis_store import RedisStore
+from tests.raw import Raw
+from tests.servers import Server
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -12,6 +25,80 @@ def run(name: str, *arguments: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+STEPS = ["reserve", "charge", "ticket", "mail"]
+
+
+class Runner:
+    """A process of the workflow example, and every line that it has said."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.said: list[str] = []
+
+    async def says(self, what: str) -> str:
+        """Wait for a line that starts so, and return the rest of it."""
+        with fail_after(20):
+            while line := await self._line():
+                if line.startswith(what):
+                    return line.removeprefix(what)
+        raise AssertionError(f"never said {what!r}, but {self.said}")
+
+    async def end(self) -> int:
+        """Wait for its end, and return the exit code."""
+        with fail_after(20):
+            while await self._line():
+                pass
+            return await self.process.wait()
+
+    async def _line(self) -> str:
+        """Return the next line, or an empty string at the end."""
+        assert self.process.stdout is not None
+        line = (await self.process.stdout.readline()).decode().strip()
+        self.said += [line] if line else []
+        return line
+
+
+class Runners(list[Runner]):
+    """The processes that a test starts on one server."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    async def start(self, *arguments: str) -> Runner:
+        command = "-u", "-W", "error", str(EXAMPLES / "resumable_workflow.py"), self._url
+        process = await create_subprocess_exec(sys.executable, *command, *arguments, stdout=PIPE)
+        self.append(Runner(process))
+        return self[-1]
+
+
+@pytest.fixture
+async def shared(server: Server) -> AsyncIterator[RedisStore]:
+    """The store that the examples open on a shared server, emptied afterwards."""
+    async with RedisStore(server.url, key_prefix="example:") as store, Raw(server.url) as raw:
+        yield store
+        await store.workflows.dangerously_clear_all()
+        await store.scores.dangerously_clear_all()
+        assert await raw.keys("example:") == []
+        for marker in await raw("KEYS", "example:*"):
+            await raw("DEL", marker)
+
+
+@pytest.fixture
+async def runners(server: Server, shared: RedisStore) -> AsyncIterator[Runners]:
+    del shared  # it is emptied when the processes are gone
+    started = Runners(server.url)
+    yield started
+    for runner in started:
+        with suppress(ProcessLookupError):
+            runner.process.kill()
+        await runner.end()
+
+
+def steps(verb: str, said: Iterable[str]) -> list[str]:
+    return [line.removeprefix(f"{verb} ") for line in said if line.startswith(f"{verb} ")]
 
 
 def test_the_quickstart_remembers_across_two_servers() -> None:
@@ -31,3 +118,71 @@ def test_the_chat_agent_remembers_across_two_runs(tmp_path: Path) -> None:
     output = run("chat_agent.py", memory, "What is my name?", "And how often did I ask?")
     assert "agent: You are Ana." in output
     assert "agent: I remember 4 of your messages." in output
+
+
+def test_the_workflow_survives_the_kill_of_its_process() -> None:
+    killed, race, end = run("resumable_workflow.py").split("\n\n")
+    assert f"ended by signal {SIGKILL}, yet the run's status is still 'running:" in killed
+    begun = re.findall(r"process (\d+) begins (\w+)", killed + race)
+    stored = re.findall(r"process (\d+) stored (\w+)", killed + race)
+    assert [step for _, step in stored] == STEPS
+    for step in re.findall(r"stored (\w+)", killed):
+        assert [which for _, which in begun].count(step) == 1
+    assert len({process for process, _ in stored}) == 2
+    assert len(re.findall("finished the run", race)) == 1
+    assert len(re.findall("stops: ", race)) == 1
+    assert "'success'" in end
+    assert re.findall(r"(\w+) done by process (\d+)", end) == [pair[::-1] for pair in stored]
+
+
+async def test_of_many_who_resume_a_killed_run_exactly_one_goes_on(runners: Runners) -> None:
+    killed = await runners.start("start")
+    run_id = await killed.says("starts ")
+    await killed.says("stored charge")
+    killed.process.kill()
+    assert await killed.end() == -SIGKILL
+    racers = [await runners.start("resume", run_id) for _ in range(4)]
+    assert [await racer.end() for racer in racers] == [0] * 4
+    (winner,) = [racer for racer in racers if "finished the run" in racer.said]
+    losers = [racer.said for racer in racers if racer is not winner]
+    assert losers == [["stops: another process has this run"]] * 3
+    both = [*killed.said, *winner.said]
+    assert steps("stored", both) == STEPS
+    assert [step for step in steps("stored", killed.said) if both.count(f"begins {step}") > 1] == []
+
+
+async def test_nobody_takes_a_run_from_a_runner_that_lives(runners: Runners) -> None:
+    alive = await runners.start("start")
+    other = await runners.start("resume", await alive.says("starts "))
+    assert (await alive.end(), await other.end()) == (0, 0)
+    assert (steps("begins", alive.said), alive.said[-1]) == (STEPS, "finished the run")
+    assert [line.partition(":")[0] for line in other.said] == ["stops"]
+
+
+async def test_a_runner_that_outslept_its_lease_stops_when_it_wakes(runners: Runners) -> None:
+    slow = await runners.start("start")
+    run_id = await slow.says("starts ")
+    await slow.says("stored reserve")
+    slow.process.send_signal(SIGSTOP)
+    other = await runners.start("resume", run_id)
+    assert (await other.end(), other.said[-1]) == (0, "finished the run")
+    slow.process.send_signal(SIGCONT)
+    assert (await slow.end(), slow.said[-1]) == (0, "stops: another process has this run")
+    assert "reserve" not in steps("begins", other.said)
+
+
+async def test_an_evaluation_can_be_repeated_and_corrected(
+    server: Server, shared: RedisStore
+) -> None:
+    first = await to_thread(run, "evaluation_run.py", server.url)
+    assert "read in pages of 30, 80 different" in first
+    means = [re.split(r"\s+", line.strip()) for line in first.splitlines() if "0." in line]
+    assert means == [
+        ["correct", "0.750", "0.900", "0.825"],
+        ["brief", "1.000", "0.226", "0.613"],
+        ["correct", "0.800", "0.900", "0.850"],
+        ["brief", "1.000", "0.226", "0.613"],
+    ]
+    assert "now 1.0: still 80 scores" in first
+    assert await to_thread(run, "evaluation_run.py", server.url) == first
+    assert (await shared.scores.list_scores_by_run_id("evaluation-1")).total == 80

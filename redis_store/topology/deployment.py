@@ -1,0 +1,193 @@
+"""What every deployment does alike: it sends again what was not applied, until a deadline."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from redis_store.calls import CURRENT
+from redis_store.client import Command, Replies, Reply
+from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
+from redis_store.scripts import is_read
+from redis_store.topology.exchange import Node
+from redis_store.topology.translation import translate
+
+_LONGEST_PAUSE = 0.25
+# A part of the time left, so that the server's answer comes before the deadline.
+_WAIT_SHARE = 0.8
+
+# Refusals that pass: the command was not applied.
+_PASSING = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
+# Trouble with a connection that does not pass by itself.
+_FINAL = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store asks of its connections.
+
+    Attributes:
+        timeout: Seconds for a public call, retries included.
+        min_replicas: How many replicas must confirm a write.
+    """
+
+    timeout: float
+    min_replicas: int = 0
+
+
+class Job:
+    """Commands on their way: what is answered, and what must be sent again."""
+
+    def __init__(self, commands: Sequence[Command], *, repeatable: bool) -> None:
+        self.commands = commands
+        self.replies = Replies([None] * len(commands))
+        self.pending: list[int] = list(range(len(commands)))
+        self.error: BackendError | None = None
+        # Where the next attempt of a command must ask for a slot that is being moved.
+        self.asking: dict[int, Any] = {}
+        self._repeatable = repeatable
+
+    def lost(self, positions: Sequence[int], error: BackendError) -> None:
+        """Note that commands got no reply; raise unless they can be sent again."""
+        lost = isinstance(error, (BackendUnavailableError, BackendTimeoutError))
+        in_doubt = error.details.get("in_doubt", False) and not self._repeatable
+        if not lost or in_doubt or error.details["reason"] in _FINAL:
+            raise error
+        self.refused(positions, error)
+
+    def refused(self, positions: Sequence[int], error: BackendError) -> None:
+        """Note that commands were not applied, and must be sent again."""
+        self.error = error
+        self.pending += positions
+
+    def take(self, at: int, reply: Reply) -> None:
+        """Note a reply."""
+        if not isinstance(reply, Exception):
+            self.replies[at] = reply
+            return
+        error = translate(reply)
+        error.__cause__ = reply
+        if error.details["reason"] in _PASSING:
+            self.refused([at], error)
+        else:
+            self.replies[at] = error
+
+    def confirm(self, replicas: Reply) -> None:
+        """Note how many replicas have what one node wrote."""
+        if isinstance(replicas, int):
+            known = self.replies.confirmed
+            self.replies.confirmed = replicas if known is None else min(known, replicas)
+
+
+class Deployment(ABC):
+    """Connections to one deployment: see ``client.Client``.
+
+    Attributes:
+        raw: The client of redis.asyncio.
+        patient: Whether trouble that may pass is waited for; not while the store initialises.
+    """
+
+    keeps_order = True
+
+    def __init__(self, raw: object, limits: Limits) -> None:
+        self.raw: Any = raw
+        self.limits = limits
+        self.min_replicas = limits.min_replicas
+        self.patient = False
+
+    @abstractmethod
+    async def connect(self) -> None:
+        """Find the deployment.
+
+        Raises:
+            BackendError: It cannot be reached, or is none of this kind.
+        """
+
+    @abstractmethod
+    async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
+        """Look at some keys: see ``Client.scan``."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connections, unless the client is borrowed."""
+
+    async def send(self, commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
+        """Send commands: see ``Client.send``."""
+        job = Job(commands, repeatable=repeatable)
+        await self._finish(job, self._round)
+        return job.replies
+
+    async def _finish(self, job: Job, attempt: Callable[[Job], Awaitable[None]]) -> None:
+        """Attempt until nothing is pending, or the call's deadline passes."""
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                for pause in _pauses():
+                    await attempt(job)
+                    if not job.pending:
+                        return
+                    if not self.patient and job.error is not None:
+                        raise job.error
+                    await asyncio.sleep(pause)
+        except TimeoutError as exc:
+            if isinstance(exc, BackendError):
+                raise
+            raise job.error or _late(self.limits.timeout) from exc
+
+    @abstractmethod
+    async def _round(self, job: Job) -> None:
+        """Send what is pending, once."""
+
+    async def _ask(
+        self, node: Node, job: Job, positions: Sequence[int], *, asking: bool = False
+    ) -> None:
+        """Send commands to one node; what got no reply is pending again.
+
+        Args:
+            node: The node.
+            job: Whose commands.
+            positions: Which of them.
+            asking: Whether the node does not own their slot yet.
+        """
+        commands = [job.commands[at] for at in positions]
+        waits = self.limits.min_replicas and not all(map(is_read, commands))
+        if asking:
+            commands = [each for command in commands for each in (("ASKING",), command)]
+        if waits:
+            milliseconds = max(1, int(self._seconds_left() * _WAIT_SHARE * 1000))
+            commands.append(("WAIT", self.limits.min_replicas, milliseconds))
+        try:
+            replies = await node.exchange(commands)
+        except BackendError as error:
+            job.lost(positions, error)
+            return
+        if waits:
+            job.confirm(replies.pop())
+        for at, reply in zip(positions, replies[1::2] if asking else replies, strict=True):
+            self._take(job, at, reply, node)
+
+    def _take(self, job: Job, at: int, reply: Reply, node: Node) -> None:  # noqa: ARG002
+        """Note what a node replied."""
+        job.take(at, reply)
+
+    def _seconds_left(self) -> float:
+        call = CURRENT.get()
+        return self.limits.timeout - (monotonic() - call.began if call else 0)
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between attempts: none at first, as a redirected command need not wait."""
+    yield 0.0
+    pause = 0.005
+    while True:
+        yield pause
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _late(seconds: float) -> BackendTimeoutError:
+    return BackendTimeoutError(
+        f"no answer within {seconds:g} s; a write may have been applied",
+        code="BACKEND_TIMEOUT",
+        details={"reason": "TIMEOUT", "in_doubt": True, "seconds": seconds},
+    )

@@ -1,0 +1,92 @@
+"""Turns what redis-py raises into errors that say what to check."""
+
+import re
+
+from redis import exceptions
+
+from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
+
+# The first word of an error reply, or redis-py's exception for it, to what an operator can do.
+_ADVICE = {
+    "OOM": "the server is out of memory: raise maxmemory or free some",
+    "READONLY": "the server is a read-only replica: connect to the primary",
+    "LOADING": "the server is loading its data: try again soon",
+    "MISCONF": "the server refuses writes as it cannot persist: see its log",
+    "NOAUTH": "the server asks for a password: check username and password",
+    "WRONGPASS": "the server refused the login: check username and password",
+    "NOPERM": "the user lacks a permission: see the README for the ACL that is needed",
+    "NOSCRIPT": "the server has lost a script",
+    "CLUSTERDOWN": "the cluster is not OK: see CLUSTER INFO",
+    "NOT_A_CLUSTER": "the server is no cluster node: the connection string is for a cluster",
+    "WRONGTYPE": "a key of the store holds a value of another type",
+}
+_UNAVAILABLE = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "NOAUTH", "WRONGPASS"})
+
+
+def translate(exc: Exception) -> BackendError:
+    """Turn what redis-py raised into a BackendError that says what to check."""
+    reason = _reason(exc)
+    details = {"reason": reason}
+    message = _ADVICE.get(reason) or _plain_message(exc, reason)
+    if reason == "TIMEOUT":
+        return BackendTimeoutError(message, code="BACKEND_TIMEOUT", details=details)
+    lost = isinstance(exc, (exceptions.ConnectionError, OSError))
+    if lost or reason in _UNAVAILABLE:
+        return BackendUnavailableError(message, code=f"BACKEND_{reason}", details=details)
+    return BackendError(message, code=f"BACKEND_{reason}", details=details)
+
+
+# How servers word what they give no code, or what redis-py takes the code off.
+_WORDED = {
+    "Authentication required": "NOAUTH",
+    "HELLO must be called with the client already authenticated": "NOAUTH",
+    "All slots are not covered": "CLUSTERDOWN",
+    "cluster support disabled": "NOT_A_CLUSTER",
+    "ACL failure in script": "NOPERM",
+    "The user executing the script can't run": "NOPERM",
+}
+_REASONS: dict[type[Exception], str] = {
+    exceptions.NoScriptError: "NOSCRIPT",
+    exceptions.OutOfMemoryError: "OOM",
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.BusyLoadingError: "LOADING",
+    exceptions.NoPermissionError: "NOPERM",
+    exceptions.AuthenticationError: "WRONGPASS",
+    exceptions.AuthenticationWrongNumberOfArgsError: "WRONGPASS",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.MovedError: "MOVED",
+    exceptions.AskError: "ASK",
+    exceptions.TryAgainError: "TRYAGAIN",
+    exceptions.SlotNotCoveredError: "CLUSTERDOWN",
+    exceptions.TimeoutError: "TIMEOUT",
+    TimeoutError: "TIMEOUT",
+}
+
+
+_WRAPPING = (exceptions.ConnectionError, exceptions.RedisClusterException)
+
+
+def _reason(exc: Exception) -> str:
+    inner = exc.__cause__ or exc.__context__
+    if isinstance(exc, _WRAPPING) and isinstance(inner, Exception):
+        # What the server said while connecting comes wrapped.
+        return _reason(inner)
+    for phrase, reason in _WORDED.items():
+        if phrase in str(exc):
+            return reason
+    if type(exc) in _REASONS:
+        return _REASONS[type(exc)]
+    if isinstance(exc, (exceptions.ConnectionError, OSError)):
+        return "UNAVAILABLE"
+    # A script's error names what the command inside it was refused with.
+    words = re.findall("[A-Z]+", str(exc))
+    return next((word for word in words if word in _ADVICE), "REFUSED")
+
+
+def _plain_message(exc: Exception, reason: str) -> str:
+    if reason == "TIMEOUT":
+        return f"the server did not answer in time: {exc}"
+    if isinstance(exc, (exceptions.ConnectionError, OSError)):
+        return f"the server cannot be reached: {exc}"
+    return f"the server refused: {exc}"
