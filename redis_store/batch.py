@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
-from redis_store.client import Argument, Client, Command, Reply
+from redis_store.client import Argument, Client, Command, Replies, Reply
 from redis_store.errors import BackendError, ReplicationError
 from redis_store.keys import Keys
 from redis_store.scripts import BY_SHA, Script
@@ -51,7 +51,7 @@ class Batch:
 
     async def send(
         self, commands: Sequence[Command], *, then: Sequence[Command] = (), repeatable: bool = True
-    ) -> list[Reply]:
+    ) -> Replies:
         """Send commands, one write to each node, and return their replies: one round trip.
 
         Commands to one slot keep their order; those to different slots may lie on different nodes.
@@ -65,30 +65,16 @@ class Batch:
 
         Raises:
             BackendError: The first error reply, or the connection failed.
+            ReplicationError: All is written, but too few replicas confirmed it.
         """
         client = await self._store.client()
-        if then and not client.keeps_order:
-            replies = await self.send(commands, repeatable=repeatable)
-            return replies + await self.send(then, repeatable=repeatable)
-        every = [*commands, *then]
-        if not every:
-            return []
-        replies = await client.send(every, repeatable=repeatable)
-        confirmed = replies.confirmed
-        lost = [at for at, reply in enumerate(replies) if _is_script_missing(reply)]
-        if lost:
-            # What had to wait for a script is repeated behind it.
-            again = [at for at in range(len(every)) if at in lost or at >= len(commands)]
-            calls = [_with_source(every[at]) if at in lost else every[at] for at in again]
-            repeated = await client.send(calls, repeatable=repeatable)
-            confirmed = repeated.confirmed
-            for at, reply in zip(again, repeated, strict=True):
-                replies[at] = reply
-        for reply in replies:
-            if isinstance(reply, BackendError):
-                raise reply
-        if confirmed is not None and confirmed < client.min_replicas:
-            raise ReplicationError(confirmed, client.min_replicas, replies)
+        stages = [[*commands, *then]] if client.keeps_order else [commands, then]
+        replies = Replies()
+        for stage in filter(None, stages):
+            got = await _send(client, stage, len(commands), repeatable=repeatable)
+            replies.add(got)
+        if replies.confirmed is not None and replies.confirmed < client.min_replicas:
+            raise ReplicationError(replies.confirmed, client.min_replicas, replies)
         return replies
 
     async def command(self, *command: Argument) -> Reply:
@@ -132,6 +118,28 @@ class Batch:
         for pattern, kind in patterns.items():
             async for _, found in self.scan(pattern, kind):
                 await self.send([("UNLINK", key) for key in found])
+
+
+async def _send(
+    client: Client, commands: Sequence[Command], first: int, *, repeatable: bool
+) -> Replies:
+    """Send commands, scripts again whole where they are lost; raise the first error reply.
+
+    What stands behind the ``first`` ones has to wait for them, and is repeated behind a script.
+    """
+    replies = await client.send(commands, repeatable=repeatable)
+    lost = {at for at, reply in enumerate(replies) if _is_script_missing(reply)}
+    if lost:
+        again = [at for at in range(len(commands)) if at in lost or at >= first]
+        calls = [_with_source(commands[at]) if at in lost else commands[at] for at in again]
+        repeated = await client.send(calls, repeatable=repeatable)
+        replies.confirmed = repeated.confirmed
+        for at, reply in zip(again, repeated, strict=True):
+            replies[at] = reply
+    for reply in replies:
+        if isinstance(reply, BackendError):
+            raise reply
+    return replies
 
 
 def _is_script_missing(reply: Reply) -> bool:

@@ -19,6 +19,16 @@ class Replies(list[Reply]):
 
     confirmed: int | None = None
 
+    def add(self, later: "Replies") -> None:
+        """Append the replies to commands that came later."""
+        self += later
+        self.confirm(later.confirmed)
+
+    def confirm(self, replicas: int | None) -> None:
+        """Note how many replicas have what one node wrote."""
+        known = [number for number in (self.confirmed, replicas) if number is not None]
+        self.confirmed = min(known, default=None)
+
 
 class Client(Protocol):
     """Connections to one deployment, with errors already translated.

@@ -162,7 +162,7 @@ class ReplicationError(BackendError):
         replies: What the primary replied.
     """
 
-    def __init__(self, confirmed: int, wanted: int, replies: list[Any]) -> None:
+    def __init__(self, confirmed: int, wanted: int, replies: Any) -> None:
         super().__init__(
             f"{confirmed} of {wanted} replicas confirmed a write that is on the primary",
             code="BACKEND_REPLICATION",

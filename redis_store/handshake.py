@@ -1,10 +1,11 @@
 """The first words with a server: whether it can be worked with, and the scripts it needs."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 
 from redis_store.client import Reply
-from redis_store.errors import BackendError, BackendUnavailableError
+from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 from redis_store.scripts import BY_SHA
 from redis_store.topology import Deployment
 
@@ -17,18 +18,36 @@ async def prepare(client: Deployment, *, clustered: bool) -> None:
     Raises:
         BackendError: It cannot be reached, refuses the login, or is not one to work with.
     """
-    await client.connect()
+    await _find(client)
     loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
     checks = [("INFO", "server"), *([("CLUSTER", "INFO")] if clustered else [])]
     replies = await client.send([*checks, *loads])
-    _raise_first(replies)
+    _raise_first(replies[:1])
+    # Before the other replies: a sentinel knows no scripts.
     check_server(replies[0], clustered=clustered)
+    _raise_first(replies)
     if clustered and b"cluster_state:ok" not in replies[1]:
         raise BackendUnavailableError(
             "the cluster is not OK: see CLUSTER INFO",
             code="BACKEND_CLUSTERDOWN",
             details={"reason": "CLUSTERDOWN"},
         )
+
+
+async def _find(client: Deployment) -> None:
+    """Find the deployment within the time of one call, however many of its nodes hang."""
+    seconds = client.limits.timeout
+    try:
+        async with asyncio.timeout(seconds):
+            await client.connect()
+    except TimeoutError as exc:
+        if isinstance(exc, BackendError):
+            raise
+        raise BackendTimeoutError(
+            f"the deployment was not found within {seconds:g} s",
+            code="BACKEND_TIMEOUT",
+            details={"reason": "TIMEOUT", "in_doubt": False, "seconds": seconds},
+        ) from exc
 
 
 def _raise_first(replies: Sequence[Reply]) -> None:

@@ -9,16 +9,22 @@ crash leaves in between is a hint without a record, which readers skip.
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha1
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from redis_store import lifetime
 from redis_store.batch import Batch
 from redis_store.claims import Claims
-from redis_store.client import Argument, Command, Reply
+from redis_store.client import Argument, Command, Replies, Reply
 from redis_store.edits import changes
-from redis_store.errors import ConcurrentUpdateError
+from redis_store.errors import (
+    BackendError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ConcurrentUpdateError,
+    ReplicationError,
+)
 from redis_store.finishing import finished
 from redis_store.scripts import COMMIT
 
@@ -98,9 +104,15 @@ class _Part:
 
 
 class Transaction:
-    """Collects the checks and writes of one call; ``commit`` applies them."""
+    """Collects the checks and writes of one call; ``commit`` applies them.
 
-    def __init__(self, batch: Batch) -> None:
+    Args:
+        batch: The way to the server.
+        repeatable: Whether the caller may apply its change to a record that already has it, which
+            nobody can exclude where a reply is lost and others write too.
+    """
+
+    def __init__(self, batch: Batch, *, repeatable: bool = True) -> None:
         self._batch = batch
         self.keys = batch.keys
         self._parts: dict[int, _Part] = {}
@@ -112,6 +124,11 @@ class Transaction:
         self._hinted: list[Reply] = []
         self._confirmed: list[Reply] = []
         self.dropped = 0
+        self._dropping = 0
+        self._repeatable = repeatable
+        self._outcomes: Found = {}
+        self._in_doubt: BackendError | None = None
+        self._unconfirmed: ReplicationError | None = None
 
     def same(self, found: Mapping[str, bytes | None]) -> None:
         """Refuse unless every key still holds what was found (``None``: nothing).
@@ -215,6 +232,7 @@ class Transaction:
     def drop(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Remove messages from a thread; ``dropped`` counts those that existed."""
         args: list[Argument] = [self.keys.bodies(thread_id), len(message_ids), *message_ids]
+        self._dropping += len(message_ids)
         self._thread_step("drop", thread_id, args).results.append(self._count_dropped)
 
     def own(self, thread_id: str, resource_id: str) -> None:
@@ -246,6 +264,7 @@ class Transaction:
     def set(self, key: str, value: bytes | str) -> None:
         """Store a string."""
         self._part(key).values[key] = value
+        self._outcomes[key] = value.encode() if isinstance(value, str) else value
 
     def replace(self, key: str, before: bytes, after: bytes) -> None:
         """Store a string in place of what was found; refuse if that is not there any more.
@@ -261,11 +280,13 @@ class Transaction:
         for edit in edits:
             args += edit
         self._part(key).writes.append(Step("splice", [key], args))
+        self._outcomes[key] = after
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys."""
         for key in keys:
             self._part(key).gone.append(key)
+            self._outcomes[key] = None
 
     def call(self, command: str, key: str, *args: Argument) -> None:
         """Run a command on one sorted set or hash."""
@@ -312,6 +333,8 @@ class Transaction:
         refused = refused or await self._take_over() or await self._write(scripted)
         if not refused:
             await self._follow()
+            if self._unconfirmed is not None:
+                raise self._unconfirmed
         return refused
 
     def _part(self, key: str) -> _Part:
@@ -352,55 +375,95 @@ class Transaction:
         """Claim ids, and check every part before the first one writes: no script spans slots."""
         claim = self._claims.claim()
         checks = [part.script(checks_only=True) for part in scripted]
-        replies = await self._batch.send([*claim, *checks])
+        replies = await self._send([*claim, *checks])
         claimed, checked = replies[: len(claim)], replies[len(claim) :]
         refused = self._claims.refused(claimed)
         for reply in checked:
             refused |= _refused(reply)
         if refused:
-            await self._batch.send(self._claims.release(claimed))
+            await self._send(self._claims.release(claimed))
         return refused
 
     async def _take_over(self) -> Found:
         """Take the ids that move; all or none."""
-        refused = self._claims.not_taken(await self._batch.send(self._claims.take_over()))
+        refused = self._claims.not_taken(await self._send(self._claims.take_over()))
         if refused:
-            await self._batch.send(self._claims.give_back())
+            await self._send(self._claims.give_back())
         return refused
 
     async def _write(self, scripted: list[_Part]) -> Found:
-        """Write part by part, after those that only check.
-
-        Hints ride along with the last, and so does the confirmation.
-        """
-        checking = [part for part in scripted if not part.writes_anything]
-        steps = [[part] for part in scripted if part.writes_anything]
-        if checking:
-            steps.insert(0, checking)
+        """Write part by part, after those that only check."""
         results: list[tuple[Callable[[Any], None], Any]] = []
+        steps = _steps(scripted)
         for parts in steps:
-            is_last = parts is steps[-1]
-            hints, confirm = (self._hints, self._claims.confirm()) if is_last else ([], [])
-            scripts = [part.script() for part in parts]
-            replies = await self._batch.send([*hints, *scripts], then=confirm)
-            end = len(hints) + len(scripts)
-            self._hinted, self._confirmed = replies[: len(hints)], replies[end:]
-            refused: Found = {}
-            for part, reply in zip(parts, replies[len(hints) : end], strict=True):
-                if not reply[0]:
-                    refused |= _refused(reply)
-                else:
-                    results += zip(part.results, reply[1:], strict=True)
+            refused = await self._write_parts(parts, results, is_last=parts is steps[-1])
             if refused:
+                if self._was_applied(refused):
+                    self.dropped = self._dropping
+                    return {}
                 await self._undo_moves()
                 return refused
         for take, result in results:
             take(result)
         return {}
 
+    async def _write_parts(
+        self,
+        parts: list[_Part],
+        results: list[tuple[Callable[[Any], None], Any]],
+        *,
+        is_last: bool,
+    ) -> Found:
+        """Run scripts at once; hints and the confirmation ride along with the last ones."""
+        hints, confirm = (self._hints, self._claims.confirm()) if is_last else ([], [])
+        replies = await self._apply([*hints, *(part.script() for part in parts)], confirm)
+        end = len(hints) + len(parts)
+        self._hinted, self._confirmed = replies[: len(hints)], replies[end:]
+        refused: Found = {}
+        for part, reply in zip(parts, replies[len(hints) : end], strict=True):
+            if reply[0]:
+                results += zip(part.results, reply[1:], strict=True)
+            else:
+                refused |= _refused(reply)
+        return refused
+
+    async def _apply(self, commands: Sequence[Command], confirm: Sequence[Command]) -> Replies:
+        """Send what writes; once more where its reply was lost, as the checks tell what became."""
+        try:
+            return await self._send(commands, then=confirm, repeatable=False)
+        except (BackendUnavailableError, BackendTimeoutError) as error:
+            if not error.details.get("in_doubt"):
+                raise
+            self._in_doubt = error
+        return await self._send(commands, then=confirm)
+
+    def _was_applied(self, refused: Found) -> bool:
+        """Whether a second attempt was refused because the first one was applied.
+
+        Raises:
+            BackendError: Nobody can tell, and to repeat the change might do harm.
+        """
+        if self._in_doubt is None:
+            return False
+        if all(key in self._outcomes and self._outcomes[key] == refused[key] for key in refused):
+            return True
+        if not self._repeatable:
+            raise self._in_doubt
+        return False
+
+    async def _send(
+        self, commands: Sequence[Command], *, then: Sequence[Command] = (), repeatable: bool = True
+    ) -> Replies:
+        """Send commands; that too few replicas confirm them must not stop what is to follow."""
+        try:
+            return await self._batch.send(commands, then=then, repeatable=repeatable)
+        except ReplicationError as error:
+            self._unconfirmed = error
+            return cast("Replies", error.replies)
+
     async def _undo_moves(self) -> None:
         """Give ids back to where their messages are, and remove the copies made so far."""
-        await self._batch.send(self._claims.give_back())
+        await self._send(self._claims.give_back())
         for thread_id, ids in self._claims.arrivals().items():
             await self._evict(thread_id, ids)
 
@@ -408,8 +471,8 @@ class Transaction:
         """Write what may only follow the threads, and settle whose the messages are."""
         forgetting = self._claims.forgetting()
         there = self._claims.forgotten()
-        replies = await self._batch.send([*forgetting, *self._loose(), *self._late], then=there)
-        await self._batch.send(self._claims.recall(replies[len(replies) - len(there) :]))
+        replies = await self._send([*forgetting, *self._loose(), *self._late], then=there)
+        await self._send(self._claims.recall(replies[len(replies) - len(there) :]))
         for thread_id, ids in self._claims.copies(self._confirmed).items():
             await self._evict(thread_id, ids)
         for settle in self._settlements:
@@ -429,6 +492,13 @@ class Transaction:
                 return
 
 
+def _steps(scripted: list[_Part]) -> list[list[_Part]]:
+    """Put together what can run at once: what only checks; then each part that writes."""
+    checking = [part for part in scripted if not part.writes_anything]
+    writing = [[part] for part in scripted if part.writes_anything]
+    return [checking, *writing] if checking else writing
+
+
 def _digest(value: bytes) -> str:
     """Return the digest that ``redis.sha1hex`` computes; it guards against races, not attacks."""
     return sha1(value, usedforsecurity=False).hexdigest()
@@ -440,14 +510,14 @@ def _refused(reply: list[Any]) -> Found:
     return {key.decode(): value for key, value in zip(reply[1::2], reply[2::2], strict=True)}
 
 
-def attempts(batch: Batch, operation: str) -> Iterator[Transaction]:
+def attempts(batch: Batch, operation: str, *, repeatable: bool = True) -> Iterator[Transaction]:
     """Give a fresh transaction per attempt; the caller stops when one is not refused.
 
     Raises:
         ConcurrentUpdateError: Others won every time. Nothing was written.
     """
     for _ in range(ATTEMPTS):
-        yield Transaction(batch)
+        yield Transaction(batch, repeatable=repeatable)
     raise ConcurrentUpdateError(
         f"{operation}: other writers won {ATTEMPTS} times in a row",
         code=f"{operation}_CONCURRENT_UPDATE".upper(),

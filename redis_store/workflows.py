@@ -213,7 +213,8 @@ class WorkflowStore(Repository):
                 return None
             return snapshot | codecs.split(name, "state", state)
 
-        return await self._modify(name, workflow_name, run_id, change)
+        # Applied twice, a guarded change would find its own status.
+        return await self._modify(name, workflow_name, run_id, change, repeatable=expected is None)
 
     @query
     async def get_workflow_run_by_id(
@@ -345,10 +346,12 @@ class WorkflowStore(Repository):
         workflow_name: str,
         run_id: str,
         change: Callable[[WorkflowRun, Fields], Fields | None],
+        *,
+        repeatable: bool = True,
     ) -> dict[str, Any] | None:
         """Change the snapshot by what was read, again until nobody came between."""
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
-        rounds = attempts(self._batch, name)
+        rounds = attempts(self._batch, name, repeatable=repeatable)
         async with self._batch.turns.of(key):
             while True:
                 tx = next(rounds)

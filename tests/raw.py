@@ -119,6 +119,8 @@ class _RawCluster(Raw):
             return [item for reply in replies for item in reply] if name == "KEYS" else replies[0]
         if name in ("DEL", "EXISTS", "UNLINK"):
             return sum([await self._at(key)(name, key) for key in rest])
+        if name == "MGET":
+            return [await self._at(key)("GET", key) for key in rest]
         if name == "MSET":
             for key, value in zip(rest[::2], rest[1::2], strict=True):
                 await self._at(key)("SET", key, value)

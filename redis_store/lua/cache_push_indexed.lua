@@ -1,10 +1,11 @@
 -- Append an object to a list with its position as `index`. KEYS: list, and the counter of positions
 -- where it lies in the same slot. ARGV: a JSON object without index, ttl in ms (0: never expires).
--- Returns the index. The length of the list decides, so position and index cannot part. Cost: O(1).
+-- Returns the index. The length of the list decides, so position and index cannot part; the counter
+-- is raised to what it must be at least. Cost: O(1).
 local index = redis.call('LLEN', KEYS[1])
-if KEYS[2] then redis.call('GET', KEYS[2]) end -- fails before anything is written over a list
+local counted = KEYS[2] and tonumber(redis.call('GET', KEYS[2]) or '') or 0 -- fails over a list
 local body = string.sub(ARGV[1], 1, -2)
 redis.call('RPUSH', KEYS[1], body .. (body == '{' and '' or ',') .. '"index":' .. index .. '}')
-if KEYS[2] then redis.call('SET', KEYS[2], index + 1) end
+if KEYS[2] and counted <= index then redis.call('SET', KEYS[2], index + 1, 'KEEPTTL') end
 for _, key in ipairs(ARGV[2] ~= '0' and KEYS or {}) do redis.call('PEXPIRE', key, ARGV[2]) end
 return index

@@ -89,15 +89,20 @@ class Resources(Repository):
             _check_memory(name, resource.working_memory)
             return resource
 
-        return await self._modify_resource(name, resource_id, change)
+        return await self._modify_resource(name, resource_id, change, repeatable=False)
 
     async def _modify_resource(
-        self, name: str, resource_id: str, change: Callable[[Resource], Resource]
+        self,
+        name: str,
+        resource_id: str,
+        change: Callable[[Resource], Resource],
+        *,
+        repeatable: bool = True,
     ) -> Resource:
         """Change a resource by what was read, again until nobody came between."""
         key = self._keys.resource(resource_id)
         found = await self._batch.get([key])
-        rounds = attempts(self._batch, name)
+        rounds = attempts(self._batch, name, repeatable=repeatable)
         while True:
             tx = next(rounds)
             json = _changed(name, key, found[key], resource_id, change)

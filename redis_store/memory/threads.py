@@ -128,7 +128,8 @@ class Threads(Repository):
             check_dict("update_thread_metadata", "metadata", metadata)
             return {"metadata": metadata}
 
-        return await self._modify_thread("update_thread_metadata", thread_id, change, resource_id)
+        name = "update_thread_metadata"
+        return await self._modify_thread(name, thread_id, change, resource_id, repeatable=False)
 
     @operation
     async def update_thread_resource_id(self, thread_id: str, resource_id: str) -> Thread:
@@ -218,11 +219,13 @@ class Threads(Repository):
         thread_id: str,
         change: Callable[[Thread], dict[str, object] | None],
         resource_id: str | None = None,
+        *,
+        repeatable: bool = True,
     ) -> Thread | None:
         """Change a thread's record by what was read, again until nobody came between."""
         key = self._keys.thread(thread_id)
         found = await self._batch.get([key])
-        rounds = attempts(self._batch, name)
+        rounds = attempts(self._batch, name, repeatable=repeatable)
         while True:
             tx = next(rounds)
             stored = found[key]

@@ -19,7 +19,7 @@ from redis_store.errors import ConfigurationError
 from redis_store.topology.cluster import ClusterClient
 from redis_store.topology.deployment import Deployment, Limits
 from redis_store.topology.exchange import MAX_CONNECTIONS
-from redis_store.topology.sentinel import SentinelClient
+from redis_store.topology.sentinel import SentinelClient, Sentinels
 from redis_store.topology.standalone import StandaloneClient
 
 ReadFrom = Literal["primary", "replica"]
@@ -94,7 +94,11 @@ def _sentinel(
     given = _arguments(address, options, limits)
     login = {name: given.pop(option) for option, name in _SENTINEL_LOGIN.items() if option in given}
     shared = {n: value for n, value in given.items() if n.startswith(("socket_", "ssl_", "retry"))}
-    sentinel = cast("Any", aioredis.Sentinel)(
+    # One after the other is asked: those that hang must leave time for one that does not.
+    patience = limits.timeout / (2 + len(address.nodes))
+    for limit in ("socket_timeout", "socket_connect_timeout"):
+        shared[limit] = min(patience, given.get(limit) or patience)
+    sentinel = Sentinels(
         list(address.nodes),
         sentinel_kwargs={**shared, "ssl": address.tls, **login},
         **given,

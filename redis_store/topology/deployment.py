@@ -74,12 +74,6 @@ class Job:
         else:
             self.replies[at] = error
 
-    def confirm(self, replicas: Reply) -> None:
-        """Note how many replicas have what one node wrote."""
-        if isinstance(replicas, int):
-            known = self.replies.confirmed
-            self.replies.confirmed = replicas if known is None else min(known, replicas)
-
 
 class Deployment(ABC):
     """Connections to one deployment: see ``client.Client``.
@@ -163,7 +157,8 @@ class Deployment(ABC):
             job.lost(positions, error)
             return
         if waits:
-            job.confirm(replies.pop())
+            confirmed = replies.pop()
+            job.replies.confirm(confirmed if isinstance(confirmed, int) else 0)
         for at, reply in zip(positions, replies[1::2] if asking else replies, strict=True):
             self._take(job, at, reply, node)
 

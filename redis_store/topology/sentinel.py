@@ -1,17 +1,34 @@
 """A primary that sentinels name, and optionally its replicas for reads."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import redis.asyncio as aioredis
 from redis import exceptions
-from redis.asyncio.sentinel import MasterNotFoundError
 
 from redis_store.calls import CURRENT
-from redis_store.errors import BackendUnavailableError
+from redis_store.errors import BackendError, BackendUnavailableError
 from redis_store.scripts import is_read
 from redis_store.topology.deployment import Job, Limits
 from redis_store.topology.standalone import StandaloneClient, node_of
+
+
+class Sentinels(aioredis.Sentinel):
+    """Sentinels that are asked one after the other, by one caller at a time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        cast("Any", super()).__init__(*args, **kwargs)
+        self._asking = asyncio.Lock()
+
+    async def discover_master(self, service_name: str) -> Any:
+        """Return the address of the primary.
+
+        redis-py puts whoever answers first in front: two at once would each overwrite what the
+        other moved, so that a sentinel is never asked again, nor closed.
+        """
+        async with self._asking:
+            return await cast("Any", super()).discover_master(service_name)
 
 
 class SentinelClient(StandaloneClient):
@@ -32,10 +49,11 @@ class SentinelClient(StandaloneClient):
         *,
         reads_replicas: bool,
     ) -> None:
-        super().__init__(sentinel.master_for(service), limits, owned=True)
-        self._sentinel: Any = sentinel
+        # As redis-py types these partially.
+        self._sentinel = cast("Any", sentinel)
+        super().__init__(self._sentinel.master_for(service), limits, owned=True)
         self._service = service
-        self._replicas: Any = sentinel.slave_for(service) if reads_replicas else None
+        self._replicas: Any = self._sentinel.slave_for(service) if reads_replicas else None
         self._reading = node_of(self._replicas or self.raw)
 
     async def _round(self, job: Job) -> None:
@@ -52,11 +70,11 @@ class SentinelClient(StandaloneClient):
         """Ask the sentinels for the primary.
 
         Raises:
-            BackendUnavailableError: They name none; it says why.
+            BackendError: They name none; it says why.
         """
         try:
             await self._sentinel.discover_master(self._service)
-        except MasterNotFoundError as exc:
+        except (exceptions.RedisError, OSError) as exc:
             answers = await asyncio.gather(
                 *(sentinel.sentinel_masters() for sentinel in self._sentinel.sentinels),
                 return_exceptions=True,
@@ -73,17 +91,39 @@ class SentinelClient(StandaloneClient):
             await sentinel.aclose(close_connection_pool=True)
 
 
-def _diagnosis(service: str, answers: list[Any]) -> BackendUnavailableError:
-    known = [answer for answer in answers if isinstance(answer, dict)]
-    if any(isinstance(answer, exceptions.AuthenticationError) for answer in answers):
-        why, reason = "refuse the login: check the sentinels' username and password", "NOAUTH"
-    elif not known:
-        why, reason = "cannot be reached: check their hosts and ports", "UNREACHABLE"
-    elif all(service not in cast("dict[str, Any]", names) for names in known):
+def _diagnosis(service: str, answers: Sequence[object]) -> BackendError:
+    """Say why no sentinel named a primary, by what each answers to SENTINEL MASTERS."""
+    services = [cast("Mapping[str, Any]", each) for each in answers if isinstance(each, dict)]
+    if not services:
+        return _refusal(service, answers)
+    if all(service not in known for known in services):
         why, reason = f"do not know the service {service!r}: check its name", "UNKNOWN_SERVICE"
     else:
         why, reason = f"see no primary of {service!r} that is up", "NO_PRIMARY"
-    return BackendUnavailableError(
+    return _error(BackendUnavailableError, why, reason, service)
+
+
+def _refusal(service: str, answers: Sequence[object]) -> BackendError:
+    """Say why no sentinel answered: what any of them said tells more than that one is away."""
+    if _is_any(answers, exceptions.AuthenticationError):
+        why = "refuse the login: check sentinel_username and sentinel_password"
+        return _error(BackendUnavailableError, why, "NOAUTH", service)
+    if _is_any(answers, exceptions.NoPermissionError):
+        why = "deny the user a permission: see the README for the ACL that is needed"
+        return _error(BackendError, why, "NOPERM", service)
+    if _is_any(answers, exceptions.ResponseError):
+        why = "are none: the connection string must name them, not the servers that they watch"
+        return _error(BackendError, why, "WRONG_TOPOLOGY", service)
+    why = "cannot be reached: check their hosts and ports"
+    return _error(BackendUnavailableError, why, "UNREACHABLE", service)
+
+
+def _is_any(answers: Sequence[object], kind: type[Exception]) -> bool:
+    return any(isinstance(answer, kind) for answer in answers)
+
+
+def _error(kind: type[BackendError], why: str, reason: str, service: str) -> BackendError:
+    return kind(
         f"the sentinels {why}",
         code=f"BACKEND_SENTINEL_{reason}",
         details={"reason": reason, "service": service},

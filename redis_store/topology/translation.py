@@ -20,7 +20,10 @@ _ADVICE = {
     "NOT_A_CLUSTER": "the server is no cluster node: the connection string is for a cluster",
     "WRONGTYPE": "a key of the store holds a value of another type",
 }
-_UNAVAILABLE = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "NOAUTH", "WRONGPASS"})
+_UNAVAILABLE = frozenset(
+    {"LOADING", "CLUSTERDOWN", "MASTERDOWN", "NOAUTH", "WRONGPASS", "UNAVAILABLE"}
+)
+_LOST = (exceptions.ConnectionError, OSError)
 
 
 def translate(exc: Exception) -> BackendError:
@@ -30,7 +33,7 @@ def translate(exc: Exception) -> BackendError:
     message = _ADVICE.get(reason) or _plain_message(exc, reason)
     if reason == "TIMEOUT":
         return BackendTimeoutError(message, code="BACKEND_TIMEOUT", details=details)
-    lost = isinstance(exc, (exceptions.ConnectionError, OSError))
+    lost = isinstance(exc, _LOST)
     if lost or reason in _UNAVAILABLE:
         return BackendUnavailableError(message, code=f"BACKEND_{reason}", details=details)
     return BackendError(message, code=f"BACKEND_{reason}", details=details)
@@ -42,6 +45,9 @@ _WORDED = {
     "HELLO must be called with the client already authenticated": "NOAUTH",
     "All slots are not covered": "CLUSTERDOWN",
     "cluster support disabled": "NOT_A_CLUSTER",
+    # Of a sentinel: its quotes depend on its version.
+    "unknown command 'CLUSTER'": "NOT_A_CLUSTER",
+    "unknown command `CLUSTER`": "NOT_A_CLUSTER",
     "ACL failure in script": "NOPERM",
     "The user executing the script can't run": "NOPERM",
 }
@@ -77,7 +83,7 @@ def _reason(exc: Exception) -> str:
             return reason
     if type(exc) in _REASONS:
         return _REASONS[type(exc)]
-    if isinstance(exc, (exceptions.ConnectionError, OSError)):
+    if isinstance(exc, _LOST):
         return "UNAVAILABLE"
     # A script's error names what the command inside it was refused with.
     words = re.findall("[A-Z]+", str(exc))
@@ -87,6 +93,6 @@ def _reason(exc: Exception) -> str:
 def _plain_message(exc: Exception, reason: str) -> str:
     if reason == "TIMEOUT":
         return f"the server did not answer in time: {exc}"
-    if isinstance(exc, (exceptions.ConnectionError, OSError)):
+    if reason == "UNAVAILABLE" or isinstance(exc, _LOST):
         return f"the server cannot be reached: {exc}"
     return f"the server refused: {exc}"

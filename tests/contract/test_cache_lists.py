@@ -140,6 +140,21 @@ async def test_an_indexed_push_starts_anew_where_the_list_is_gone(store: RedisSt
     assert await store.cache.list_from_to("l", 0) == [{"index": 0}]
 
 
+async def test_an_indexed_push_raises_the_counter_and_keeps_how_long_it_lives(
+    place: Place, raw: Raw
+) -> None:
+    """CA-02: a higher counter stays, one that is no number is replaced; neither lives for ever."""
+    prefix, hash_tags = place.keys.prefix, place.keys.hash_tags
+    options: dict[str, Any] = {"key_prefix": prefix, "hash_tags": hash_tags, "cache_ttl": None}
+    async with RedisStore(place.url, **options) as store:
+        for before, after in ((9, 9), ("text", 1)):
+            await store.cache.set("n", before, ttl=timedelta(seconds=90))
+            assert await store.cache.list_push_indexed("l", "n", {}) == 0
+            assert await store.cache.get("n") == after
+            assert 0 < await raw("PTTL", named(place, "n")) <= 90_000
+            await store.cache.clear()
+
+
 async def test_every_write_refreshes_the_time_to_live(
     store: RedisStore, raw: Raw, place: Place
 ) -> None:

@@ -82,7 +82,7 @@ class CacheModel:
         rest = {name: item for name, item in value.items() if name != "index"}
         self.list_push(list_key, rest | {"index": index})
         self._refuse(counter_key, self.lists)
-        before = int(self.texts.get(counter_key, "0")) if apart else 0
+        before = int(self.texts.get(counter_key, "0"))
         self.texts[counter_key] = str(max(before, index + 1))
         self._refresh(counter_key, self.ttl)
         return index
