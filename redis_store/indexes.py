@@ -14,7 +14,8 @@ from redis_store.errors import CorruptRecordError
 from redis_store.keys import RUN_NAMESPACE, Keys
 from redis_store.models import Resource, Score, Thread, WorkflowRun
 from redis_store.pages import ThreadOrder, epoch_us
-from redis_store.transaction import Found, Transaction
+from redis_store.plan import Found
+from redis_store.transaction import Transaction
 
 ORDERS: tuple[ThreadOrder, ...] = ("created_at", "updated_at")
 

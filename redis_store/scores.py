@@ -14,8 +14,9 @@ from redis_store.keys import check_id
 from redis_store.listing import Index, Listing, Query
 from redis_store.models import Score
 from redis_store.pages import Page, Paging, check_choice, check_date, check_dict
+from redis_store.plan import Found
 from redis_store.repository import Repository, operation, query, unbounded
-from redis_store.transaction import Found, attempts
+from redis_store.transaction import attempts
 
 _SAVE = "save_score"
 _TEXTS = frozenset(name for name, kind in Score.__annotations__.items() if kind == str | None)

@@ -33,9 +33,8 @@ async def use_everything(url: str, admin_url: str, **options: Any) -> None:
         assert await store.ping()
     await _maintain(url, admin_url, options)
     async with RedisStore(url, thread_ttl=_DAY, **options) as store:
-        await _use_memory(store)
+        await _keep_alive(store)
     async with RedisStore(url, indexes="scan", **options) as store:
-        await _use_memory(store)
         await _use_workflows(store)
         await _use_scores(store)
 
@@ -44,6 +43,14 @@ async def _use_memory(store: RedisStore) -> None:
     for call in every_call().values():
         await furnish(store.memory)
         await call(store.memory)
+    await store.memory.dangerously_clear_all()
+
+
+async def _keep_alive(store: RedisStore) -> None:
+    """Make the calls that refresh a thread's time to live."""
+    await furnish(store.memory)
+    for name in ("get_thread_by_id", "list_messages", "update_thread", "clone_thread"):
+        await every_call()[name](store.memory)
     await store.memory.dangerously_clear_all()
 
 

@@ -70,6 +70,10 @@ class Node(Server):
     ) -> None:
         workdir.mkdir(parents=True)
         super().__init__(binary, port=port, args=args, workdir=workdir)
+        if "--tls-cert-file" in args:
+            # Its port speaks nothing but TLS; its socket does not.
+            self._command[self._command.index("--port")] = "--tls-port"
+            self._command += ["--port", "0"]
         self.config = workdir / "node.conf"
         self.config.write_text(config)
         self._command.insert(1, str(self.config))

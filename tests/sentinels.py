@@ -40,6 +40,7 @@ class SentinelDeployment(Deployment):
         down_after_ms: int = 500,
         failover_timeout_ms: int = 2000,
         args: Sequence[str] = (),
+        sentinel_args: Sequence[str] = (),
     ) -> None:
         """Plan a service.
 
@@ -55,6 +56,7 @@ class SentinelDeployment(Deployment):
             down_after_ms: How long a node is silent until it counts as down.
             failover_timeout_ms: How long a failover may take; twice that until the next attempt.
             args: More options for primary and replicas.
+            sentinel_args: More options for the sentinels.
         """
         super().__init__()
         self._binary, self._workdir = binary, workdir
@@ -68,6 +70,7 @@ class SentinelDeployment(Deployment):
         following = _replicaof(self.primary.port)
         self.replicas = [self._data_node(f"replica-{n}", following) for n in range(replicas)]
         self._quorum = sentinels // 2 + 1
+        self._sentinel_args = sentinel_args
         self.sentinels = [self._sentinel(n, sentinel_users) for n in range(sentinels)]
         self.url = self.url_as("", password or "")
 
@@ -183,7 +186,7 @@ class SentinelDeployment(Deployment):
         return Node(
             self._binary,
             port=free_port_pair(),
-            args=["--sentinel"],
+            args=["--sentinel", *self._sentinel_args],
             workdir=self._workdir / f"sentinel-{number}",
             config="".join(f"{line}\n" for line in self._sentinel_config(users)),
             password=self._sentinel_password,

@@ -23,6 +23,9 @@ function checks.sorted() for _ = 1, number() do redis.call('ZCARD', key()) end e
 -- KEYS: n hashes. Fails as 'sorted' does.
 function checks.counters() for _ = 1, number() do redis.call('HLEN', key()) end end
 
+-- KEYS: n keys. ARGV: n. That they are named is enough: see `_near` in `transaction.py`.
+function checks.near() key_at = key_at + number() end
+
 -- KEYS: n strings. ARGV: n, what each must hold; '' for nothing.
 function checks.same()
   check_strings(number(), function(value) return (value or '') == arg() end)

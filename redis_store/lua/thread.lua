@@ -38,7 +38,7 @@ end
 function writes.own()
   local order, owners, bodies, json, resource, n = key(), key(), arg(), arg(), arg(), 0
   for _, id in ipairs(redis.call('ZRANGE', order, 0, -1)) do
-    local body = redis.call('GET', bodies .. id)
+    local body = redis.call('MGET', order, bodies .. id)[2] -- with the order: as in `page.lua`
     local first, last = span(body or '', 'resourceId')
     if first then
       redis.call('SET', bodies .. id, string.sub(body, 1, first - 1) .. json .. string.sub(body, last + 1), 'KEEPTTL')

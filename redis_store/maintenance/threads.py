@@ -13,7 +13,8 @@ from redis_store.maintenance.reindex import recount
 from redis_store.maintenance.report import Report
 from redis_store.models import Message
 from redis_store.pages import epoch_us
-from redis_store.transaction import Body, Transaction
+from redis_store.plan import Body
+from redis_store.transaction import Transaction
 
 _CHUNK = 200
 # Mastra adds a message's position in its batch to the score.

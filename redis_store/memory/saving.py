@@ -11,8 +11,9 @@ from redis_store.keys import check_id, check_thread_id
 from redis_store.memory.placement import touch
 from redis_store.models import Message, now
 from redis_store.pages import check_date, epoch_us
+from redis_store.plan import Body, Found
 from redis_store.repository import Repository, operation
-from redis_store.transaction import Body, Found, Transaction, attempts
+from redis_store.transaction import Transaction, attempts
 
 _NAME = "save_messages"
 

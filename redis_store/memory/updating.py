@@ -12,8 +12,9 @@ from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.memory.placement import grouped, moved, owners, threads_of, touch
 from redis_store.models import Message, MessagePatch, now
 from redis_store.pages import check_date, epoch_us
+from redis_store.plan import Body, Found
 from redis_store.repository import Repository, operation
-from redis_store.transaction import Body, Found, Transaction, attempts
+from redis_store.transaction import Transaction, attempts
 from redis_store.values import is_object
 
 _NAME = "update_messages"

@@ -110,10 +110,11 @@ class ClusterClient(Deployment):
         if not isinstance(reply, exceptions.AskError):
             job.take(at, reply)
             return
-        target = self._at(reply.host or node.host, reply.port)
+        told = cast("Any", reply)
+        target = self._at(told.host or node.host, told.port)
         # For good, or only for keys that the slot's owner does not have any more.
         if isinstance(reply, exceptions.MovedError):
-            self._moved[reply.slot_id] = target
+            self._moved[told.slot_id] = target
         else:
             job.asking[at] = target
         job.refused([at], translate(reply))

@@ -16,8 +16,10 @@ from redis_store.topology.exchange import Node
 from redis_store.topology.translation import translate
 
 _LONGEST_PAUSE = 0.25
-# A part of the time left, so that the server's answer comes before the deadline.
+# What WAIT leaves of the call's time, in parts and in seconds at least, so that its answer comes
+# before the deadline: a server looks ten times a second whether a client has waited enough.
 _WAIT_SHARE = 0.8
+_WAIT_SLACK = 0.2
 
 # Refusals that pass: the command was not applied.
 _PASSING = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
@@ -149,8 +151,9 @@ class Deployment(ABC):
         if asking:
             commands = [each for command in commands for each in (("ASKING",), command)]
         if waits:
-            milliseconds = max(1, int(self._seconds_left() * _WAIT_SHARE * 1000))
-            commands.append(("WAIT", self.limits.min_replicas, milliseconds))
+            left = self._seconds_left()
+            seconds = min(left * _WAIT_SHARE, left - _WAIT_SLACK)
+            commands.append(("WAIT", self.limits.min_replicas, max(1, int(seconds * 1000))))
         try:
             replies = await node.exchange(commands)
         except BackendError as error:

@@ -114,7 +114,7 @@ def _refusal(service: str, answers: Sequence[object]) -> BackendError:
     if _is_any(answers, exceptions.ResponseError):
         why = "are none: the connection string must name them, not the servers that they watch"
         return _error(BackendError, why, "WRONG_TOPOLOGY", service)
-    why = "cannot be reached: check their hosts and ports"
+    why = f"cannot be reached: {'; '.join(dict.fromkeys(map(str, answers)))}"
     return _error(BackendUnavailableError, why, "UNREACHABLE", service)
 
 

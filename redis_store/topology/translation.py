@@ -49,6 +49,8 @@ _WORDED = {
     "unknown command 'CLUSTER'": "NOT_A_CLUSTER",
     "unknown command `CLUSTER`": "NOT_A_CLUSTER",
     "ACL failure in script": "NOPERM",
+    # A script found that a key of a slot on its way is on the other node.
+    "access a non local key": "TRYAGAIN",
     "The user executing the script can't run": "NOPERM",
 }
 _REASONS: dict[type[Exception], str] = {

@@ -90,7 +90,6 @@ USES: dict[str, Use] = {
     "page": lambda store: store.memory.list_messages("t", per_page=1),
     "pages": lambda store: store.memory.list_messages(["t", "other"], per_page=1),
     "range": lambda store: store.memory.list_messages("t", date_range=DateRange(start=T0)),
-    "iterate": lambda store: _first(store),
     "save": lambda store: store.memory.save_messages([message("a", 7)]),
     "patch": lambda store: store.memory.update_messages([MessagePatch(id="a", role="assistant")]),
     "rename": lambda store: store.memory.update_thread("t", title="new"),
@@ -103,6 +102,9 @@ USES: dict[str, Use] = {
 async def _first(store: RedisStore) -> None:
     iterator = store.memory.iter_messages("t", batch_size=1)
     assert (await anext(aiter(iterator))).id == "z"
+
+
+USES["iterate"] = _first
 
 
 @pytest.mark.parametrize("use", USES)

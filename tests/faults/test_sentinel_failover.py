@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from redis_store import RedisStore
 from redis_store.keys import Keys
 from tests.conftest import LAST

@@ -1,0 +1,90 @@
+"""Deployments where each primary has one replica, and what their nodes were asked."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis_store.keys import Keys, slot_of
+from tests.clusters import Cluster
+from tests.conftest import FIRST, LAST
+from tests.nodes import Node
+from tests.sentinels import SentinelDeployment
+from tests.servers import server_binaries
+
+# So long that a node which stands still, or is gone, counts as up.
+_DOWN_AFTER_MS = 60_000
+
+
+def planned(topology: str, workdir: Path) -> SentinelDeployment | Cluster:
+    """Plan a deployment that no failover changes."""
+    if topology == "cluster":
+        binary = server_binaries()[FIRST]
+        return Cluster(binary, workdir=workdir, node_timeout_ms=_DOWN_AFTER_MS)
+    binary = server_binaries()[LAST]
+    return SentinelDeployment(binary, workdir=workdir, down_after_ms=_DOWN_AFTER_MS)
+
+
+class Pair:
+    """A deployment whose primaries have one replica each.
+
+    Attributes:
+        url: Of the deployment.
+        keys: Spells its keys.
+    """
+
+    def __init__(self, deployment: SentinelDeployment | Cluster) -> None:
+        self.url = deployment.url
+        self.keys = Keys(hash_tags=isinstance(deployment, Cluster))
+        self._deployment = deployment
+
+    async def nodes(self, key: str) -> tuple[Node, Node]:
+        """Return the primary and the replica that hold a key."""
+        if isinstance(self._deployment, SentinelDeployment):
+            return self._deployment.primary, self._deployment.replicas[0]
+        primary = await self._deployment.owner(slot_of(key))
+        return primary, (await self._deployment.replicas_of(primary))[0]
+
+    async def primaries(self) -> Sequence[Node]:
+        """Return all primaries."""
+        if isinstance(self._deployment, SentinelDeployment):
+            return [self._deployment.primary]
+        return await self._deployment.primaries()
+
+    async def replicas(self) -> Sequence[Node]:
+        """Return all replicas."""
+        if isinstance(self._deployment, SentinelDeployment):
+            return self._deployment.replicas
+        return await self._deployment.replicas()
+
+    async def rejoin(self, node: Node) -> None:
+        """Start a killed node as the replica that it was."""
+        await self._deployment.rejoin(node)
+
+
+async def reset_statistics(nodes: Iterable[Node]) -> None:
+    """Forget what nodes were asked."""
+    for node in nodes:
+        await node("CONFIG", "RESETSTAT")
+
+
+async def asked(nodes: Iterable[Node], section: str = "commandstats") -> Counter[str]:
+    """Count what nodes were asked since, by command; or what they refused, by ``errorstats``."""
+    total: Counter[str] = Counter()
+    for node in nodes:
+        for name, facts in (await node.facts("INFO", section)).items():
+            first, _, _ = facts.partition(",")
+            total[name.partition("_")[2]] += int(first.partition("=")[2])
+    return total
+
+
+@contextmanager
+def standing_still(node: Node) -> Generator[None]:
+    """Stop a node during the block; it keeps its connections."""
+    os.kill(node.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(node.pid, signal.SIGCONT)
