@@ -47,7 +47,7 @@ BY_SHA = {script.sha: script for script in _ALL}
 _READS = frozenset(
     {"EXISTS", "GET", "HGETALL", "HKEYS", "HLEN", "HMGET", "INFO", "LLEN", "LRANGE", "MGET", "PING"}
     | {"PTTL", "SCAN", "STRLEN", "TYPE", "ZCARD", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE"}
-    | {"ZSCAN", "ZSCORE"}
+    | {"ZSCAN", "ZSCORE", "CLUSTER", "DBSIZE", "HEXISTS", "HVALS", "SCRIPT"}
 )
 _READING_SCRIPTS = frozenset({PAGE.sha, PAGE.source})
 

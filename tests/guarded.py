@@ -78,7 +78,7 @@ async def connections(nodes: Sequence[Node], login: Login) -> set[tuple[int, str
     """Which connections of a user the nodes have, by port and id."""
     found: set[tuple[int, str]] = set()
     for node in nodes:
-        lines = (await node.text("CLIENT", "LIST")).splitlines()
-        facts = [dict(part.partition("=")[::2] for part in line.split()) for line in lines]
-        found |= {(node.port, each["id"]) for each in facts if each["user"] == login.username}
+        clients = (await node.text("CLIENT", "LIST")).splitlines()
+        mine = [line.split() for line in clients if f" user={login.username} " in f"{line} "]
+        found |= {(node.port, parts[0]) for parts in mine}
     return found

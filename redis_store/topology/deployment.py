@@ -18,8 +18,8 @@ from redis_store.topology.translation import translate
 _LONGEST_PAUSE = 0.25
 # What WAIT leaves of the call's time, in parts and in seconds at least, so that its answer comes
 # before the deadline: a server looks ten times a second whether a client has waited enough.
-_WAIT_SHARE = 0.8
-_WAIT_SLACK = 0.2
+_WAIT_SHARE = 0.5
+_WAIT_SLACK = 0.3
 
 # Refusals that pass: the command was not applied.
 _PASSING = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})

@@ -12,7 +12,7 @@ from tests.clusters import Cluster
 from tests.conftest import FIRST, LAST
 from tests.nodes import Node
 from tests.sentinels import SentinelDeployment
-from tests.servers import server_binaries
+from tests.servers import Server, server_binaries
 
 # So long that a node which stands still, or is gone, counts as up.
 _DOWN_AFTER_MS = 60_000
@@ -81,8 +81,8 @@ async def asked(nodes: Iterable[Node], section: str = "commandstats") -> Counter
 
 
 @contextmanager
-def standing_still(node: Node) -> Generator[None]:
-    """Stop a node during the block; it keeps its connections."""
+def standing_still(node: Server) -> Generator[None]:
+    """Stop a server during the block; it keeps its connections."""
     os.kill(node.pid, signal.SIGSTOP)
     try:
         yield

@@ -4,11 +4,11 @@ import asyncio
 import itertools
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redis_store import RedisStore, RedisStoreError
 from redis_store.keys import Keys
@@ -23,7 +23,7 @@ _PACE = 0.02
 # A thread's metadata changes with every so many messages of a writer.
 _UPDATE_EVERY = 5
 
-Step = Callable[[int], Awaitable[None]]
+Step = Callable[[int], Coroutine[Any, Any, None]]
 
 
 class Surfaced(NamedTuple):

@@ -11,30 +11,35 @@ import pytest
 from redis.exceptions import AskError, AuthenticationError, ClusterDownError, MovedError
 
 from tests.clusters import SLOTS, Cluster
-from tests.nodes import Deployment, Node
+from tests.nodes import Node
 from tests.raw import Raw
 from tests.sentinels import SentinelDeployment
 from tests.servers import server_binaries, until
 
-ANY_BINARY = next(iter(server_binaries().values()))
+# One server for each check: the tests that use these deployments cover the others.
+FIRST, *_, LAST = server_binaries().values()
+USERS = ("ann on >a ~* &* +@all",)
 FAILOVER_SECONDS = 10
 
 
-@pytest.fixture(scope="module", params=server_binaries())
-async def sentinel(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[SentinelDeployment]:
-    binary, workdir = server_binaries()[request.param], tmp_path_factory.mktemp("sentinel")
-    async with SentinelDeployment(binary, workdir=workdir) as deployment:
+@pytest.fixture(scope="module")
+async def sentinel(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SentinelDeployment]:
+    deployment = SentinelDeployment(
+        LAST,
+        workdir=tmp_path_factory.mktemp("sentinel"),
+        password="data",
+        users=USERS,
+        sentinel_password="watch",
+        sentinel_users=("bob on >b ~* &* +@all",),
+    )
+    async with deployment:
         yield deployment
 
 
-@pytest.fixture(scope="module", params=server_binaries())
-async def cluster(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Cluster]:
-    binary, workdir = server_binaries()[request.param], tmp_path_factory.mktemp("cluster")
-    async with Cluster(binary, workdir=workdir) as deployment:
+@pytest.fixture(scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    workdir = tmp_path_factory.mktemp("cluster")
+    async with Cluster(FIRST, workdir=workdir, password="data", users=USERS) as deployment:
         yield deployment
 
 
@@ -48,40 +53,31 @@ async def test_sentinels_find_a_quorum_and_the_primary_has_its_replica(
     assert await primary("WAIT", 1, 1000) == 1
 
 
-async def test_a_killed_primary_gives_way_to_its_replica_and_comes_back_as_one(
+async def test_a_killed_primary_gives_way_to_its_replica(tmp_path: Path) -> None:
+    async with SentinelDeployment(FIRST, workdir=tmp_path) as deployment:
+        old = await deployment.current_primary()
+        await old("SET", "kept", "1")
+        await old("WAIT", 1, 1000)
+        assert await deployment.kill_primary() is old
+        new = await deployment.failed_over(old, timeout=FAILOVER_SECONDS)
+        assert await new("GET", "kept") == b"1"
+
+
+async def test_sentinels_and_the_servers_they_watch_have_separate_logins(
     sentinel: SentinelDeployment,
 ) -> None:
-    old = await sentinel.current_primary()
-    await old("SET", "kept", "1")
-    await old("WAIT", 1, 1000)
-    assert await sentinel.kill_primary() is old
-    new = await sentinel.failed_over(old, timeout=FAILOVER_SECONDS)
-    assert await new("GET", "kept") == b"1"
-    await sentinel.rejoin(old)
-    assert (await old("ROLE"))[0] == b"slave"
-    assert await old("GET", "kept") == b"1"
+    assert await _whoami("ann:a", sentinel.primary) == b"ann"
+    assert await _whoami("ann:a", sentinel.replicas[0]) == b"ann"
+    assert await _whoami("bob:b", sentinel.sentinels[0]) == b"bob"
+    assert await _whoami(":watch", sentinel.sentinels[0]) == b"default"
+    with pytest.raises(AuthenticationError):
+        await _whoami(":data", sentinel.sentinels[0])
+    assert sentinel.url.startswith("redis+sentinel://:data@127.0.0.1:")
 
 
-@pytest.mark.parametrize("server", server_binaries())
-async def test_sentinels_and_the_servers_they_watch_have_separate_logins(
-    server: str, tmp_path: Path
-) -> None:
-    deployment = SentinelDeployment(
-        server_binaries()[server],
-        workdir=tmp_path,
-        password="data",
-        users=("ann on >a ~* &* +@all",),
-        sentinel_password="watch",
-        sentinel_users=("bob on >b ~* &* +@all",),
-    )
-    async with deployment:
-        assert await _whoami("ann:a", deployment.primary) == b"ann"
-        assert await _whoami("ann:a", deployment.replicas[0]) == b"ann"
-        assert await _whoami("bob:b", deployment.sentinels[0]) == b"bob"
-        assert await _whoami(":watch", deployment.sentinels[0]) == b"default"
-        with pytest.raises(AuthenticationError):
-            await _whoami(":data", deployment.sentinels[0])
-        assert deployment.url.startswith("redis+sentinel://:data@127.0.0.1:")
+async def test_users_log_in_to_any_node_of_a_cluster(cluster: Cluster) -> None:
+    assert {await _whoami("ann:a", node) for node in cluster.nodes} == {b"ann"}
+    assert cluster.url.startswith("redis+cluster://:data@127.0.0.1:")
 
 
 async def test_each_primary_of_a_cluster_serves_a_third_of_the_slots_and_has_a_replica(
@@ -148,43 +144,25 @@ async def test_a_cluster_refuses_commands_while_a_slot_is_not_served(cluster: Cl
     assert await cluster.owner(0) is await cluster.owner(1) is owner
 
 
-async def test_an_added_node_takes_a_slot_and_users_log_in_anywhere(tmp_path: Path) -> None:
-    users = ("ann on >a ~* &* +@all",)
-    async with Cluster(ANY_BINARY, workdir=tmp_path, password="data", users=users) as cluster:
-        added = await cluster.add_node()
-        source = await cluster.owner(slot := await added("CLUSTER", "KEYSLOT", "moved"))
-        await source("SET", "moved", "1")
-        await cluster.migrate_slot(slot, source, added)
-        assert await added("GET", "moved") == b"1"
-        assert {await _whoami("ann:a", node) for node in cluster.nodes} == {b"ann"}
-        assert cluster.url.startswith("redis+cluster://:data@127.0.0.1:")
-
-
 async def test_no_process_is_left_when_a_deployment_ends(tmp_path: Path) -> None:
-    async with (
-        SentinelDeployment(ANY_BINARY, workdir=tmp_path / "sentinel") as sentinel,
-        Cluster(ANY_BINARY, workdir=tmp_path / "cluster", replicas=0) as cluster,
-    ):
-        nodes = _nodes(sentinel) + _nodes(cluster)
+    async with SentinelDeployment(FIRST, workdir=tmp_path) as deployment:
+        nodes = _nodes(deployment)
         pids = [node.pid for node in nodes]
-        assert len(pids) == 5 + 3
+        assert len(pids) == 5
         assert all(map(_lives, pids))
     await until(lambda: not any(map(_lives, pids)), "the processes ended")
     assert not any(Path(node.socket).parent.exists() for node in nodes)
 
 
 async def test_no_process_is_left_when_a_deployment_cannot_start(tmp_path: Path) -> None:
-    deployment = SentinelDeployment(ANY_BINARY, workdir=tmp_path, args=("--no-such-option", "1"))
+    deployment = SentinelDeployment(FIRST, workdir=tmp_path, args=("--no-such-option", "1"))
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="no-such-option")):
         await deployment.__aenter__()
     assert not any(node.running for node in _nodes(deployment))
 
 
-def _nodes(deployment: Deployment) -> list[Node]:
-    if isinstance(deployment, SentinelDeployment):
-        return [deployment.primary, *deployment.replicas, *deployment.sentinels]
-    assert isinstance(deployment, Cluster)
-    return deployment.nodes
+def _nodes(deployment: SentinelDeployment) -> list[Node]:
+    return [deployment.primary, *deployment.replicas, *deployment.sentinels]
 
 
 def _lives(pid: int) -> bool:

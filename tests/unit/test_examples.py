@@ -14,8 +14,10 @@ import pytest
 from anyio import fail_after
 
 from redis_store import RedisStore
-from tests.raw import Raw
-from tests.servers import Server
+from tests.conftest import FIRST, Deployments, Variant
+from tests.raw import Raw, connect_raw
+from tests.sentinels import SentinelDeployment
+from tests.servers import Server, server_binaries
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -60,6 +62,11 @@ class Runner:
         return line
 
 
+async def started(name: str, *arguments: str) -> Runner:
+    command = "-u", "-W", "error", str(EXAMPLES / name), *arguments
+    return Runner(await create_subprocess_exec(sys.executable, *command, stdout=PIPE))
+
+
 class Runners(list[Runner]):
     """The processes that a test starts on one server."""
 
@@ -68,9 +75,7 @@ class Runners(list[Runner]):
         self._url = url
 
     async def start(self, *arguments: str) -> Runner:
-        command = "-u", "-W", "error", str(EXAMPLES / "resumable_workflow.py"), self._url
-        process = await create_subprocess_exec(sys.executable, *command, *arguments, stdout=PIPE)
-        self.append(Runner(process))
+        self.append(await started("resumable_workflow.py", self._url, *arguments))
         return self[-1]
 
 
@@ -186,3 +191,36 @@ async def test_an_evaluation_can_be_repeated_and_corrected(
     assert "now 1.0: still 80 scores" in first
     assert await to_thread(run, "evaluation_run.py", server.url) == first
     assert (await shared.scores.list_scores_by_run_id("evaluation-1")).total == 80
+
+
+async def test_a_thread_lies_on_one_node_of_a_cluster(deployments: Deployments) -> None:
+    url = await deployments.url(Variant(FIRST, hash_tags=True, topology="cluster"))
+    output = await to_thread(run, "cluster.py", url)
+    where = re.findall(r"slot +(\d+)  (\S+)  1  example:\S*\{chat-user-1\}", output)
+    assert len(where) == 4
+    assert len(set(where)) == 1
+    counts = [int(count) for count in re.findall(r"^   \S+:\d+ +(\d+)$", output, re.MULTILINE)]
+    assert sum(counts) == 50
+    assert len(counts) == 3
+    assert min(counts) > 10
+    assert "user-1 has 1 thread; all users have 50." in output
+    async with connect_raw(url) as raw:
+        assert await raw.keys("example:") == []
+        await raw("DEL", *await raw("KEYS", "example:*"))
+
+
+async def test_a_memory_survives_a_failover_with_every_turn(tmp_path: Path) -> None:
+    binary = next(iter(server_binaries().values()))
+    async with SentinelDeployment(
+        binary, workdir=tmp_path, replicas=2, down_after_ms=1000
+    ) as service:
+        talking = await started("sentinel.py", "--turns", "300", service.url)
+        await talking.says("turn 10: ")
+        killed = await service.kill_primary()
+        assert await talking.end() == 0
+        assert await service.current_primary() is not killed
+    kept = "on the primary, and on as many replicas as asked for"
+    turns = [f"turn {number}: {kept}" for number in range(1, 301)]
+    assert talking.said[:-2] == turns
+    assert re.fullmatch(r"turn 0: on the primary, and on [12] replicas only", talking.said[-2])
+    assert talking.said[-1] == "301 messages; the newest: ['turn 0', 'turn 300', 'turn 299']"

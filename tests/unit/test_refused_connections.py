@@ -1,7 +1,5 @@
 """Connections that fail: the error says which and what to check, and holds no secret."""
 
-import logging
-import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,8 +10,16 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from redis_store import BackendError, BackendTimeoutError, BackendUnavailableError, RedisStore
+from redis_store import (
+    BackendError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ConfigurationError,
+    RedisStore,
+)
 from tests.calls import every_call
+from tests.disclosure import all_said, check_secrets, refused
+from tests.guarded import ANN, SECRETS, WATCH
 from tests.leaks import no_leaks
 from tests.raw import Raw
 from tests.servers import Server, free_port, server_binaries
@@ -30,22 +36,9 @@ async def _refused(caplog: pytest.LogCaptureFixture, store: RedisStore) -> Backe
 
 async def _error(caplog: pytest.LogCaptureFixture, store: RedisStore) -> BackendError:
     """Initialise a store that cannot be; return its error, in which there is no secret."""
-    caplog.set_level(logging.DEBUG)
-    with pytest.raises(BackendError) as caught:
-        await store.__aenter__()
-    assert caught.value.__cause__ is not None, "the cause is chained"
-    assert PASSWORD not in _all_said(caught.value) + caplog.text + repr(store)
-    return caught.value
-
-
-def _all_said(error: BaseException | None) -> str:
-    """All that an error and its causes show, the tracebacks included."""
-    said = ""
-    while error is not None:
-        said += f"{error} {error!r} {error.args} {error.__dict__}"
-        said += "".join(traceback.format_exception(error))
-        error = error.__cause__ or error.__context__
-    return said
+    error = await refused(caplog, store, PASSWORD)
+    assert error.__cause__ is not None, "the cause is chained"
+    return error
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +181,18 @@ async def test_a_user_who_lacks_a_permission(
         await raw("ACL", "DELUSER", user)
     assert error.code == "INIT_BACKEND_NOPERM"
     assert "permission" in str(error)
+
+
+@pytest.mark.parametrize(
+    "rest", ["h?socket_timeout=soon", "h?no_such_option=1", "h:port", "h/1", "a,,b"]
+)
+@pytest.mark.parametrize("scheme", ["redis+sentinel", "redis+cluster", "redis", "nonsense"])
+def test_a_wrong_connection_string_shows_no_secret(scheme: str, rest: str) -> None:
+    """ST-01: neither of the two logins that it holds."""
+    query = f"{'&' if '?' in rest else '?'}sentinel_password={WATCH.url_part.strip(':@')}"
+    url = f"{scheme}://{ANN.url_part}{rest}{query}"
+    try:
+        said = repr(RedisStore(url))
+    except ConfigurationError as error:
+        said = all_said(error)
+    check_secrets(said, SECRETS)

@@ -27,7 +27,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("connection_string", {"connection_string": "http://h"}),
     ("host", {"host": ""}),
     ("client", {"client": redis.Redis()}),
-    ("client", {"client": aioredis.RedisCluster(host="h")}),
+    ("hash_tags", {"client": aioredis.RedisCluster(host="h"), "hash_tags": False}),
+    ("hash_tags", {"connection_string": "redis+cluster://h", "hash_tags": False}),
     ("id", {"connection_string": URL, "id": ""}),
     ("id", {"connection_string": URL, "id": None}),
     ("port", {"host": "h", "port": 0}),
@@ -40,7 +41,14 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("key_prefix", {"connection_string": URL, "key_prefix": "{", "hash_tags": True}),
     ("indexes", {"connection_string": URL, "indexes": "other"}),
     ("retention", {"connection_string": URL, "retention": timedelta(1)}),
-    ("min_replicas", {"connection_string": URL, "min_replicas": 1}),
+    ("min_replicas", {"connection_string": URL, "min_replicas": -1}),
+    ("min_replicas", {"connection_string": URL, "min_replicas": "1"}),
+    ("read_from", {"connection_string": URL, "read_from": "anywhere"}),
+    ("read_from", {"connection_string": URL, "read_from": "replica"}),
+    ("read_from", {"client": aioredis.Redis(), "read_from": "replica"}),
+    ("operation_timeout", {"connection_string": URL, "operation_timeout": 5}),
+    ("operation_timeout", {"connection_string": URL, "operation_timeout": timedelta(0)}),
+    ("thread_ttl", {"connection_string": URL, "thread_ttl": timedelta(0)}),
     ("client_options", {"connection_string": URL, "no_such_option": 1}),
     ("client_options", {"connection_string": URL, "max_connections": -1}),
     ("client_options", {"connection_string": f"{URL}?no_such_option=1"}),
@@ -73,17 +81,15 @@ def test_a_source_error_names_what_was_given() -> None:
         RedisStore(URL, host="h")
 
 
-@pytest.mark.parametrize("scheme", ["redis+sentinel://h/service", "rediss+cluster://h"])
-def test_a_topology_that_is_not_supported_is_refused(scheme: str) -> None:
-    """ST-01: a URL for a sentinel or a cluster is understood and refused."""
-    with pytest.raises(ConfigurationError, match="not supported") as caught:
-        RedisStore(scheme)
-    assert caught.value.code == "CONFIGURATION_UNSUPPORTED_TOPOLOGY"
-
-
 @pytest.mark.parametrize(
     ("url", "topology"),
-    [(URL, "standalone"), ("unix:///s", "standalone"), ("embedded://", "embedded")],
+    [
+        (URL, "standalone"),
+        ("unix:///s", "standalone"),
+        ("embedded://", "embedded"),
+        ("rediss+sentinel://h/service", "sentinel"),
+        ("redis+cluster://h", "cluster"),
+    ],
 )
 def test_a_store_knows_its_topology(url: str, topology: str) -> None:
     """ST-01: the connection string carries the topology."""

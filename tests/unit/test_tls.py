@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -69,7 +69,7 @@ async def test_an_unknown_authority_is_refused(
 ) -> None:
     """ST-01: the error says that it is the certificate."""
     other = Certificates.issue(tmp_path).authority
-    options = {"ssl_ca_certs": other} if trusted == "another authority" else {}
+    options: dict[str, Any] = {"ssl_ca_certs": other} if trusted == "another authority" else {}
     async with no_leaks():
         error = await refused(caplog, RedisStore(encrypted.url, **options))
     assert isinstance(error, BackendUnavailableError)
