@@ -68,11 +68,10 @@ class Batch:
             ReplicationError: All is written, but too few replicas confirmed it.
         """
         client = await self._store.client()
-        stages = [[*commands, *then]] if client.keeps_order else [commands, then]
-        replies = Replies()
-        for stage in filter(None, stages):
-            got = await _send(client, stage, len(commands), repeatable=repeatable)
-            replies.add(got)
+        together = [*commands, *then] if client.keeps_order else commands
+        replies = await _send(client, together, len(commands), repeatable=repeatable)
+        if len(replies) < len(commands) + len(then):
+            replies.add(await _send(client, then, len(then), repeatable=repeatable))
         if replies.confirmed is not None and replies.confirmed < client.min_replicas:
             raise ReplicationError(replies.confirmed, client.min_replicas, replies)
         return replies
@@ -127,7 +126,11 @@ async def _send(
 
     What stands behind the ``first`` ones has to wait for them, and is repeated behind a script.
     """
+    if not commands:
+        return Replies()
     replies = await client.send(commands, repeatable=repeatable)
+    if not any(isinstance(reply, BackendError) for reply in replies):
+        return replies
     lost = {at for at, reply in enumerate(replies) if _is_script_missing(reply)}
     if lost:
         again = [at for at in range(len(commands)) if at in lost or at >= first]

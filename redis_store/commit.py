@@ -89,6 +89,7 @@ class Commit:
             if refused:
                 if self._was_applied(refused):
                     self._plan.dropped = self._plan.dropping
+                    await self._send(_no_change(refused))
                     return {}
                 await self._undo_moves()
                 return refused
@@ -169,6 +170,15 @@ class Commit:
             await self._evict(thread_id, ids)
         for settle in self._plan.settlements:
             await settle()
+
+
+def _no_change(found: Found) -> list[Command]:
+    """Write something that changes nothing, so that replicas can confirm what was written before.
+
+    WAIT tells of what its own connection wrote, and that of the first attempt is gone.
+    """
+    kept = [key for key, value in found.items() if value is not None]
+    return [("APPEND", key, b"") for key in kept[:1]]
 
 
 def _steps(scripted: list[Part]) -> list[list[Part]]:

@@ -49,15 +49,16 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
 
     @wraps(method)
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if CURRENT.get() is not None:
-            with named(name):
-                return await method(self, *args, **kwargs)
-        token = CURRENT.set(Call(monotonic(), reads))
+        # One that another one makes is a part of it.
+        token = CURRENT.set(Call(monotonic(), reads)) if CURRENT.get() is None else None
         try:
-            with named(name):
-                return await method(self, *args, **kwargs)
+            return await method(self, *args, **kwargs)
+        except BackendError as error:
+            error.code = f"{name}_{error.code}".upper()
+            raise
         finally:
-            CURRENT.reset(token)
+            if token is not None:
+                CURRENT.reset(token)
 
     return call
 

@@ -1,5 +1,6 @@
 """A cluster of primaries and replicas, as real processes, and what can be done to it live."""
 
+import functools
 import itertools
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -138,6 +139,13 @@ class Cluster(Deployment):
         await until(lambda: self._is_all("ok"), "the cluster is up", 10)
         for node in self._running():
             await until(node.in_sync, "the replicas are in sync", 10)
+        for node in self._running():
+            await until(functools.partial(self._names_all, node), "clients are told of all", 10)
+
+    async def _names_all(self, node: Node) -> bool:
+        """Whether clients learn of every replica: a node tells of those it heard of lately."""
+        named = {at[1] for _, _, *nodes in await node("CLUSTER", "SLOTS") for at in nodes[1:]}
+        return named == {replica.port for replica in await self.replicas()}
 
     async def _set_up(self) -> None:
         await self._start(*self.nodes)

@@ -87,11 +87,18 @@ class ClusterClient(Deployment):
         except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as exc:
             raise translate(exc) from exc
 
+    def _only_node(self, commands: Sequence[Command]) -> Node | None:
+        nodes = {self._node_of(command) for command in commands}
+        node = nodes.pop()
+        return self._exchange(node) if node is not None and not nodes else None
+
     async def _round(self, job: Job) -> None:
         positions, job.pending = job.pending, []
         groups: defaultdict[tuple[ClusterNode, bool], list[int]] = defaultdict(list)
         for at in positions:
-            node = self._node_of(job, at)
+            node = job.asking.get(at) or self._node_of(
+                job.commands[at], troubled=job.error is not None
+            )
             if node is None:
                 job.refused([at], translate(exceptions.ClusterDownError("a slot is not covered")))
             else:
@@ -128,11 +135,8 @@ class ClusterClient(Deployment):
             manager.nodes_cache[node.name] = node
         return cast("ClusterNode", node)
 
-    def _node_of(self, job: Job, at: int) -> ClusterNode | None:
+    def _node_of(self, command: Command, *, troubled: bool = False) -> ClusterNode | None:
         """Return the node to send a command to; ``None`` if nobody serves its slot."""
-        if at in job.asking:
-            return cast("ClusterNode", job.asking[at])
-        command = job.commands[at]
         key = _key_of(command)
         if key is None:
             return cast("ClusterNode", self.raw.get_default_node())
@@ -143,7 +147,7 @@ class ClusterClient(Deployment):
         call = CURRENT.get()
         reads = self._reads_replicas and call is not None and call.reads
         # After trouble with a replica the primary is asked.
-        if reads and len(nodes) > 1 and job.error is None and is_read(command):
+        if reads and len(nodes) > 1 and not troubled and is_read(command):
             return random.choice(nodes[1:])  # noqa: S311 - any will do
         return nodes[0] if nodes else None
 
@@ -151,7 +155,13 @@ class ClusterClient(Deployment):
         known = self._nodes.get(node.name)
         if known is None:
             size = min(node.max_connections, MAX_CONNECTIONS)
-            known = self._nodes[node.name] = Node(_Connections(node), size, host=node.host)
+            known = self._nodes[node.name] = Node(
+                _Connections(node),
+                size,
+                shares=self._owned,
+                patience=self.limits.timeout,
+                host=node.host,
+            )
         return known
 
     async def _refresh(self) -> None:
@@ -168,7 +178,8 @@ class ClusterClient(Deployment):
                 self._refreshed = monotonic()
             self._moved.clear()
             nodes = self.raw.nodes_manager.nodes_cache
-            self._nodes = {name: node for name, node in self._nodes.items() if name in nodes}
+            for name in [name for name in self._nodes if name not in nodes]:
+                await self._nodes.pop(name).close()
 
     async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
         """Look at some keys of one primary after the other: see ``Client.scan``.
@@ -205,6 +216,8 @@ class ClusterClient(Deployment):
 
     async def close(self) -> None:
         """Close the connections, unless the client is borrowed."""
+        for node in self._nodes.values():
+            await node.close()
         if self._owned:
             await self.raw.aclose()
 

@@ -111,14 +111,38 @@ class Deployment(ABC):
 
     async def send(self, commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
         """Send commands: see ``Client.send``."""
-        job = Job(commands, repeatable=repeatable)
-        await self._finish(job, self._round)
+        node = None if self._waits_for(commands) else self._only_node(commands)
+        job = None
+        if node is not None:
+            # The usual case, without what only trouble needs.
+            try:
+                replies = await node.exchange(commands, self._deadline())
+            except BackendError as error:
+                job = Job(commands, repeatable=repeatable)
+                job.pending = []
+                job.lost(range(len(commands)), error)
+            else:
+                if not any(isinstance(reply, Exception) for reply in replies):
+                    return replies
+                job = Job(commands, repeatable=repeatable)
+                job.pending = []
+                for at, reply in enumerate(replies):
+                    self._take(job, at, reply, node)
+            if job.pending and not self.patient and job.error is not None:
+                raise job.error
+        job = job or Job(commands, repeatable=repeatable)
+        if job.pending:
+            await self._finish(job, self._round)
         return job.replies
+
+    @abstractmethod
+    def _only_node(self, commands: Sequence[Command]) -> Node | None:
+        """Return the node that all commands go to, if there is just one."""
 
     async def _finish(self, job: Job, attempt: Callable[[Job], Awaitable[None]]) -> None:
         """Attempt until nothing is pending, or the call's deadline passes."""
         try:
-            async with asyncio.timeout(self._seconds_left()):
+            async with asyncio.timeout(self._deadline() - monotonic()):
                 for pause in _pauses():
                     await attempt(job)
                     if not job.pending:
@@ -129,7 +153,9 @@ class Deployment(ABC):
         except TimeoutError as exc:
             if isinstance(exc, BackendError):
                 raise
-            raise job.error or _late(self.limits.timeout) from exc
+            if job.error is None or isinstance(job.error, BackendTimeoutError):
+                raise _late(self.limits.timeout, job.commands) from exc
+            raise job.error from exc
 
     @abstractmethod
     async def _round(self, job: Job) -> None:
@@ -147,15 +173,15 @@ class Deployment(ABC):
             asking: Whether the node does not own their slot yet.
         """
         commands = [job.commands[at] for at in positions]
-        waits = self.limits.min_replicas and not all(map(is_read, commands))
+        waits = self._waits_for(commands)
         if asking:
             commands = [each for command in commands for each in (("ASKING",), command)]
         if waits:
-            left = self._seconds_left()
+            left = self._deadline() - monotonic()
             seconds = min(left * _WAIT_SHARE, left - _WAIT_SLACK)
             commands.append(("WAIT", self.limits.min_replicas, max(1, int(seconds * 1000))))
         try:
-            replies = await node.exchange(commands)
+            replies = await node.exchange(commands, self._deadline(), alone=waits)
         except BackendError as error:
             job.lost(positions, error)
             return
@@ -165,13 +191,18 @@ class Deployment(ABC):
         for at, reply in zip(positions, replies[1::2] if asking else replies, strict=True):
             self._take(job, at, reply, node)
 
+    def _waits_for(self, commands: Sequence[Command]) -> bool:
+        """Whether replicas must confirm these."""
+        return self.min_replicas > 0 and not all(map(is_read, commands))
+
     def _take(self, job: Job, at: int, reply: Reply, node: Node) -> None:  # noqa: ARG002
         """Note what a node replied."""
         job.take(at, reply)
 
-    def _seconds_left(self) -> float:
+    def _deadline(self) -> float:
+        """Return until when the call may go on, on the monotonic clock."""
         call = CURRENT.get()
-        return self.limits.timeout - (monotonic() - call.began if call else 0)
+        return (call.began if call else monotonic()) + self.limits.timeout
 
 
 def _pauses() -> Iterator[float]:
@@ -183,9 +214,10 @@ def _pauses() -> Iterator[float]:
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _late(seconds: float) -> BackendTimeoutError:
+def _late(seconds: float, commands: Sequence[Command]) -> BackendTimeoutError:
+    in_doubt = not all(map(is_read, commands))
     return BackendTimeoutError(
-        f"no answer within {seconds:g} s; a write may have been applied",
+        f"no answer within {seconds:g} s" + ("; a write may have been applied" * in_doubt),
         code="BACKEND_TIMEOUT",
-        details={"reason": "TIMEOUT", "in_doubt": True, "seconds": seconds},
+        details={"reason": "TIMEOUT", "in_doubt": in_doubt, "seconds": seconds},
     )

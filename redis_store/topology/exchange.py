@@ -5,17 +5,25 @@ may have been applied.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, Protocol, cast
 
 from anyio import CancelScope, Semaphore
 from redis import exceptions
 
-from redis_store.client import Command, Reply
-from redis_store.topology.translation import translate
+from redis_store.client import Command, Replies, Reply
+from redis_store.topology.line import Line, Request, lost, pack
 
 # A call waits for one of these connections: redis-py's own pools would fail instead.
 MAX_CONNECTIONS = 50
+# Bytes from which commands get a connection of their own.
+_LARGE = 65536
+# Commands that await replies on a shared connection.
+_MOST_OUTSTANDING = 10_000
+# How often deadlines are looked at, as a share of the longest.
+_TICK = 0.02
 
 
 class Connection(Protocol):
@@ -62,37 +70,174 @@ class Pool:
 
 
 class Node:
-    """Commands to one server."""
+    """Commands to one server.
 
-    def __init__(self, connections: Connections, size: int, host: str = "") -> None:
+    Those of one turn of the event loop share a write on one connection. What is large or may block
+    gets a connection of its own: it would keep the others waiting.
+
+    Args:
+        connections: Where connections come from.
+        size: How many may be taken at once.
+        host: Where the server is.
+        shares: Whether callers share a connection and keep it: not one of a borrowed client.
+        patience: Seconds without a reply after which a connection counts as dead.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        size: int,
+        *,
+        shares: bool,
+        patience: float,
+        host: str = "",
+    ) -> None:
         self.host = host
         self._connections = connections
         self._free = Semaphore(size, fast_acquire=True)
+        self._shares = shares and size > 1
+        self._patience = patience
+        self._queue: deque[Request] = deque()
+        self._line: Line | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._is_flush_due = False
+        self._clock: asyncio.TimerHandle | None = None
 
-    async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        """Send commands in one write; an error reply stands in its place as an exception.
+    async def exchange(
+        self, commands: Sequence[Command], deadline: float, *, alone: bool = False
+    ) -> Replies:
+        """Send commands; an error reply stands in its place as an exception.
+
+        Args:
+            commands: The commands.
+            deadline: Until when replies are awaited, on the monotonic clock.
+            alone: Whether they need a connection of their own.
 
         Raises:
             BackendError: No connection; or it broke, ``in_doubt`` if commands may be applied.
         """
-        async with self._free:
-            try:
-                connection = await self._connections.take()
-            except (exceptions.RedisError, OSError) as exc:
-                raise translate(exc) from exc
-            try:
-                return await self._exchange(connection, commands)
-            except (exceptions.RedisError, OSError) as exc:
-                error = translate(exc)
-                error.details["in_doubt"] = not isinstance(exc, exceptions.BusyLoadingError)
-                raise error from exc
+        if alone or not self._shares:
+            return await self._exchange_alone(commands, deadline)
+        data = b"".join(map(pack, commands))
+        if len(data) > _LARGE:
+            return await self._exchange_alone(commands, deadline)
+        loop = asyncio.get_running_loop()
+        request = Request(data, len(commands), deadline, loop.create_future())
+        self._queue.append(request)
+        if self._clock is None:
+            self._clock = loop.call_later(self._patience * _TICK, self._tick)
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            loop.call_soon(self._flush)
+        try:
+            return await request.done
+        except asyncio.CancelledError:
+            self._forsake(request)
+            raise
 
-    async def _exchange(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+    def _tick(self) -> None:
+        """Fail what waits too long: one timer for all requests, as one each costs 10 µs."""
+        self._clock = None
+        now = monotonic()
+        for request in self._queue:
+            if request.deadline <= now:
+                request.fail(lost(TimeoutError("no connection"), in_doubt=False))
+        self._queue = deque(request for request in self._queue if not request.done.done())
+        line = self._line
+        if line is not None:
+            line.expire(now)
+        if self._queue or (line is not None and line.outstanding):
+            loop = asyncio.get_running_loop()
+            self._clock = loop.call_later(self._patience * _TICK, self._tick)
+
+    def _flush(self) -> None:
+        """Write what is queued, as far as bounds allow."""
+        self._is_flush_due = False
+        if not self._queue:
+            return
+        line = self._line
+        if line is None or line.is_lost:
+            if self._connecting is None:
+                self._connecting = asyncio.ensure_future(self._connect())
+            return
+        requests: list[Request] = []
+        room = 0 if line.is_paused else _MOST_OUTSTANDING - line.outstanding
+        while self._queue and room > 0:
+            request = self._queue.popleft()
+            requests.append(request)
+            room -= request.count
+        if requests:
+            line.send(requests)
+
+    async def _connect(self) -> None:
+        """Get a connection to share."""
+        try:
+            await self._drop()
+            await self._free.acquire()
+            try:
+                self._line = Line(await self._connections.take(), self._flush)
+            except BaseException:
+                self._free.release()
+                raise
+        except (exceptions.RedisError, OSError) as exc:
+            for request in self._queue:
+                request.fail(lost(exc, in_doubt=False))
+            self._queue.clear()
+        finally:
+            self._connecting = None
+        self._flush()
+
+    def _forsake(self, request: Request) -> None:
+        """Let go of a request whose caller left."""
+        if request in self._queue:
+            self._queue.remove(request)
+            return
+        line = self._line
+        now = asyncio.get_running_loop().time()
+        if line is not None and line.outstanding and now - line.last_heard >= self._patience:
+            line.abort()
+
+    def reset(self) -> None:
+        """Give the shared connection up: the server is not what it was."""
+        if self._line is not None:
+            self._line.abort()
+
+    async def close(self) -> None:
+        """Give back what is kept."""
+        if self._clock is not None:
+            self._clock.cancel()
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait([self._connecting])
+        await self._drop()
+
+    async def _drop(self) -> None:
+        """Give back the connection that was shared."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.abort()
+            with CancelScope(shield=True):
+                await line.connection.disconnect(nowait=True)
+                await self._connections.give_back(line.connection)
+            self._free.release()
+
+    async def _exchange_alone(self, commands: Sequence[Command], deadline: float) -> Replies:
+        in_doubt = False
+        try:
+            async with asyncio.timeout(deadline - monotonic()), self._free:
+                connection = await self._connections.take()
+                in_doubt = True
+                return await self._exchange(connection, commands)
+        except (exceptions.RedisError, OSError) as exc:
+            in_doubt = in_doubt and not isinstance(exc, exceptions.BusyLoadingError)
+            raise lost(exc, in_doubt=in_doubt) from exc
+
+    async def _exchange(self, connection: Connection, commands: Sequence[Command]) -> Replies:
         writer = _writer(connection)
         try:
             packed = connection.pack_commands(commands)
             await connection.send_packed_command(packed, check_health=False)
-            replies = [await _read(connection) for _ in commands]
+            replies = Replies([await _read(connection) for _ in commands])
         except BaseException:
             # Unread replies would reach the next caller: the connection is of no more use. Merely
             # closed, it would go on sending: a cancelled write would overwrite the caller's next.

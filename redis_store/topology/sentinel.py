@@ -8,10 +8,13 @@ import redis.asyncio as aioredis
 from redis import exceptions
 
 from redis_store.calls import CURRENT
+from redis_store.client import Command, Reply
 from redis_store.errors import BackendError, BackendUnavailableError
 from redis_store.scripts import is_read
 from redis_store.topology.deployment import Job, Limits
+from redis_store.topology.exchange import Node
 from redis_store.topology.standalone import StandaloneClient, node_of
+from redis_store.topology.translation import translate
 
 
 class Sentinels(aioredis.Sentinel):
@@ -54,17 +57,21 @@ class SentinelClient(StandaloneClient):
         super().__init__(self._sentinel.master_for(service), limits, owned=True)
         self._service = service
         self._replicas: Any = self._sentinel.slave_for(service) if reads_replicas else None
-        self._reading = node_of(self._replicas or self.raw)
+        self._reading = node_of(self._replicas or self.raw, limits, owned=True)
 
-    async def _round(self, job: Job) -> None:
+    def _only_node(self, commands: Sequence[Command]) -> Node | None:
+        # After trouble with a replica the primary is asked: see ``_round``.
         call = CURRENT.get()
         reads = self._replicas is not None and call is not None and call.reads
-        # After trouble with a replica the primary is asked.
-        if not reads or job.error is not None or not all(map(is_read, job.commands)):
-            await super()._round(job)
-            return
-        positions, job.pending = job.pending, []
-        await self._ask(self._reading, job, positions)
+        return self._reading if reads and all(map(is_read, commands)) else self._node
+
+    def _take(self, job: Job, at: int, reply: Reply, node: Node) -> None:
+        """Note a reply; a primary that was demoted is left, and its successor asked."""
+        if isinstance(reply, Exception) and translate(reply).details["reason"] == "READONLY":
+            node.reset()
+            job.refused([at], translate(reply))
+        else:
+            job.take(at, reply)
 
     async def connect(self) -> None:
         """Ask the sentinels for the primary.
@@ -83,6 +90,7 @@ class SentinelClient(StandaloneClient):
 
     async def close(self) -> None:
         """Close the connections, those to the sentinels too."""
+        await self._reading.close()
         if self._replicas is not None:
             await self._replicas.aclose(close_connection_pool=True)
         await super().close()

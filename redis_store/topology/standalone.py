@@ -1,9 +1,11 @@
 """One server, over the pool of a redis.asyncio client."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis.asyncio as aioredis
 
+from redis_store.client import Command
 from redis_store.errors import BackendError
 from redis_store.topology.deployment import Deployment, Job, Limits
 from redis_store.topology.exchange import Node, Pool
@@ -17,10 +19,13 @@ class StandaloneClient(Deployment):
     def __init__(self, raw: aioredis.Redis, limits: Limits, *, owned: bool) -> None:
         super().__init__(raw, limits)
         self._owned = owned
-        self._node = node_of(raw)
+        self._node = node_of(raw, limits, owned=owned)
 
     async def connect(self) -> None:
         """Find the server; the first command does that here."""
+
+    def _only_node(self, commands: Sequence[Command]) -> Node | None:  # noqa: ARG002
+        return self._node
 
     async def _round(self, job: Job) -> None:
         positions, job.pending = job.pending, []
@@ -36,14 +41,15 @@ class StandaloneClient(Deployment):
 
     async def close(self) -> None:
         """Close the connections, unless the client is borrowed."""
+        await self._node.close()
         if self._owned:
             await self.raw.aclose(close_connection_pool=True)
 
 
-def node_of(raw: aioredis.Redis) -> Node:
+def node_of(raw: aioredis.Redis, limits: Limits, *, owned: bool) -> Node:
     """Return the server behind a client."""
     pool = Pool(cast("Any", raw).connection_pool)
-    return Node(pool, pool.size)
+    return Node(pool, pool.size, shares=owned, patience=limits.timeout)
 
 
 def scan_command(pattern: str, kind: str, cursor: str) -> tuple[str | int, ...]:

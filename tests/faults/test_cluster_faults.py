@@ -37,7 +37,6 @@ async def test_no_acknowledged_write_is_lost_when_a_primary_dies(tmp_path: Path)
         async with load.running():
             await load.writes(5)
             killed = await cluster.owner(slot_of(KEYS.thread(THREADS[0])))
-            # What one primary's replica has not confirmed must be nothing that was acknowledged.
             replacing = await cluster.replicas_of(killed)
             load.fault()
             await killed.kill()

@@ -6,13 +6,11 @@ from datetime import timedelta
 import pytest
 
 from redis_store import MemoryStore, RedisStore, ReplicationError
-from redis_store.keys import Keys
 from tests.builders import message, thread
 from tests.calls import every_call, furnish
 from tests.faults.pairs import Pair, asked, planned, reset_statistics, standing_still
 
 Write = Callable[[MemoryStore], Awaitable[object]]
-KeyOf = Callable[[Keys], str]
 
 SECOND = timedelta(seconds=1)
 # What a thread and its messages are read with.
@@ -66,27 +64,27 @@ async def test_a_replica_that_stands_still_confirms_nothing(pair: Pair) -> None:
         await store.memory.update_thread("t0", title="when it goes on")
 
 
-@pytest.mark.parametrize(
-    ("write", "key_of"),
-    [
-        (lambda memory: memory.save_thread(thread("new")), lambda keys: keys.thread("new")),
-        (
-            lambda memory: memory.save_messages([message("new", 9, thread_id="t0")]),
-            lambda keys: keys.message("t0", "new"),
-        ),
-    ],
-    ids=["save_thread", "save_messages"],
-)
+async def _save_thread(memory: MemoryStore) -> None:
+    await memory.save_thread(thread("new"))
+
+
+async def _save_messages(memory: MemoryStore) -> None:
+    await memory.save_messages([message("new", 9, thread_id="t0")])
+
+
+@pytest.mark.parametrize("write", [_save_thread, _save_messages])
 @pytest.mark.usefixtures("memory")
-async def test_too_few_replicas_confirm(write: Write, key_of: KeyOf, pair: Pair) -> None:
+async def test_too_few_replicas_confirm(write: Write, pair: Pair) -> None:
     """ST-01: the error says how many did; the write is on the primary and on those."""
     async with RedisStore(pair.url, min_replicas=2, operation_timeout=SECOND) as store:
         with pytest.raises(ReplicationError, match="1 of 2") as caught:
             await write(store.memory)
     assert caught.value.confirmed == 1
+    keys = pair.keys
+    key = keys.thread("new") if write is _save_thread else keys.message("t0", "new")
     # A replica of a cluster does not answer for a key, but says which it holds.
-    held = [await node("KEYS", "*new*") for node in await pair.nodes(key_of(pair.keys))]
-    assert [key_of(pair.keys).encode() in keys for keys in held] == [True, True]
+    held = [await node("KEYS", "*new*") for node in await pair.nodes(key)]
+    assert [key.encode() in each for each in held] == [True, True]
 
 
 @pytest.mark.usefixtures("memory")

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from time import monotonic
@@ -67,7 +67,7 @@ class Workload:
     ) -> None:
         self._memory = store.memory
         self._thread_ids = thread_ids
-        self._callers: list[Step] = [self._write] * writers + [self._read] * readers
+        self._callers: Sequence[Step] = [self._write] * writers + [self._read] * readers
         self._stopping = False
         self._began = self._ended = monotonic()
         self._fault: float | None = None

@@ -1,0 +1,148 @@
+"""One connection that callers share: requests go out in their order, and so do replies come in.
+
+redis-py connects and logs in; from then on the transport speaks to a protocol of our own, because
+reading as redis-py does costs a timeout and a turn of the loop for every reply.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import hiredis
+from redis.exceptions import ConnectionError as LostError
+from redis.exceptions import InvalidResponse
+
+from redis_store.client import Command, Replies
+from redis_store.errors import BackendError
+from redis_store.topology.translation import translate
+
+_INCOMPLETE = object()
+
+pack: Callable[[Command], bytes] = cast("Any", hiredis).pack_command
+
+
+class Request:
+    """Commands of one caller, packed, and the replies that have come.
+
+    Attributes:
+        data: What is written.
+        count: How many replies there will be.
+        deadline: Until when they are awaited, on the monotonic clock.
+        done: Gets the replies, or the error.
+    """
+
+    __slots__ = ("count", "data", "deadline", "done", "replies")
+
+    def __init__(
+        self, data: bytes, count: int, deadline: float, done: "asyncio.Future[Replies]"
+    ) -> None:
+        self.data = data
+        self.count = count
+        self.deadline = deadline
+        self.done = done
+        self.replies = Replies()
+
+    def fail(self, error: BackendError) -> None:
+        """Hand the error to the caller, unless it left."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class Line(asyncio.Protocol):
+    """A connection and the requests that await replies on it.
+
+    Args:
+        connection: A connected connection of redis-py's.
+        on_ready: Called when more can be written again, or the connection is lost.
+    """
+
+    def __init__(self, connection: Any, on_ready: Callable[[], None]) -> None:
+        self.connection = connection
+        self.is_lost = False
+        self.is_paused = False
+        self.outstanding = 0
+        self.last_heard = 0.0
+        self._on_ready = on_ready
+        self._waiting: deque[Request] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport = connection._writer.transport  # noqa: SLF001
+        # Whoever closes the connection waits until this one knows that it is closed.
+        self._former = cast("asyncio.Protocol", self._transport.get_protocol())
+        self._reader: Any = hiredis.Reader(
+            protocolError=InvalidResponse,
+            replyError=connection._parser.parse_error,  # noqa: SLF001
+            notEnoughData=_INCOMPLETE,
+        )
+        self._transport.set_protocol(self)
+        self.is_lost = self._transport.is_closing()
+
+    def send(self, requests: Iterable[Request]) -> None:
+        """Write requests at once."""
+        if not self.outstanding:
+            self.last_heard = self._loop.time()
+        for request in requests:
+            self._waiting.append(request)
+            self.outstanding += request.count
+        self._transport.writelines([request.data for request in requests])
+
+    def expire(self, now: float) -> None:
+        """Fail requests whose deadline has passed."""
+        for request in self._waiting:
+            if request.deadline <= now:
+                request.fail(lost(TimeoutError("no reply"), in_doubt=True))
+
+    def abort(self) -> None:
+        """Give the connection up; what awaits a reply gets an error."""
+        self.is_lost = True
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand replies to those who await them, in the order of their requests."""
+        self.last_heard = self._loop.time()
+        self._reader.feed(data)
+        try:
+            self._hand_out()
+        except (InvalidResponse, IndexError):
+            # Not the protocol, or a reply that nobody asked for: nothing here can be trusted.
+            self.abort()
+
+    def _hand_out(self) -> None:
+        gets, waiting = self._reader.gets, self._waiting
+        while (reply := gets()) is not _INCOMPLETE:
+            if isinstance(reply, hiredis.PushNotification):
+                continue
+            request = waiting[0]
+            request.replies.append(reply)
+            if len(request.replies) == request.count:
+                waiting.popleft()
+                self.outstanding -= request.count
+                if not request.done.done():
+                    request.done.set_result(request.replies)
+
+    def pause_writing(self) -> None:
+        """Take no more requests: see ``asyncio.Protocol``."""
+        self.is_paused = True
+
+    def resume_writing(self) -> None:
+        """Take requests again: see ``asyncio.Protocol``."""
+        self.is_paused = False
+        self._on_ready()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail what awaits a reply: it may have been applied."""
+        self.is_lost = True
+        cause = exc or LostError("the connection was closed")
+        for request in self._waiting:
+            request.fail(lost(cause, in_doubt=True))
+        self._waiting.clear()
+        self._former.connection_lost(exc)
+        self._on_ready()
+
+
+def lost(cause: Exception, *, in_doubt: bool) -> BackendError:
+    """Build the error of a request that got no reply."""
+    error = translate(cause)
+    error.details["in_doubt"] = in_doubt
+    error.__cause__ = cause
+    return error
