@@ -33,6 +33,8 @@ def check_id(operation: str, argument: str, value: object) -> str:
     Raises:
         InvalidArgumentError: No string, empty, above 1 kB in UTF-8, or with a lone surrogate.
     """
+    if type(value) is str and 0 < len(value) <= MAX_ID_BYTES and value.isascii():
+        return value
     if not isinstance(value, str) or not value:
         raise InvalidArgumentError.of(operation, argument, "must be a non-empty string", value)
     try:

@@ -26,7 +26,7 @@ class Script:
 
 COMMIT = Script(
     *("json", "time", "order", "insert", "lifetime"),
-    *("cursor", "checks", "writes", "thread", "commit"),
+    *("cursor", "checks", "writes", "values", "thread", "record", "commit"),
 )
 KEEP_ALIVE = Script("lifetime", "keep_alive")
 PAGE = Script("json", "time", "order", "page")

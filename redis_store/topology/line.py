@@ -6,7 +6,8 @@ reading as redis-py does costs a timeout and a turn of the loop for every reply.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any, cast
 
 import hiredis
@@ -43,7 +44,7 @@ class Request:
         self.done = done
         self.replies = Replies()
 
-    def fail(self, error: BackendError) -> None:
+    def fail(self, error: Exception) -> None:
         """Hand the error to the caller, unless it left."""
         if not self.done.done():
             self.done.set_exception(error)
@@ -55,17 +56,26 @@ class Line(asyncio.Protocol):
     Args:
         connection: A connected connection of redis-py's.
         on_ready: Called when more can be written again, or the connection is lost.
+
+    Attributes:
+        is_paused: Whether the server reads more slowly than was written.
+        is_full: Whether somebody waits until fewer replies are outstanding.
+        is_retired: Whether it closes once all is answered.
+        outstanding: How many replies are awaited.
+        ended: Set when the connection is lost.
     """
 
     def __init__(self, connection: Any, on_ready: Callable[[], None]) -> None:
         self.connection = connection
-        self.is_lost = False
         self.is_paused = False
+        self.is_full = False
+        self.is_retired = False
         self.outstanding = 0
-        self.last_heard = 0.0
+        self._last_heard = 0.0
+        self.ended = asyncio.Event()
+        self._is_over = False
         self._on_ready = on_ready
         self._waiting: deque[Request] = deque()
-        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = connection._writer.transport  # noqa: SLF001
         # Whoever closes the connection waits until this one knows that it is closed.
         self._former = cast("asyncio.Protocol", self._transport.get_protocol())
@@ -75,16 +85,21 @@ class Line(asyncio.Protocol):
             notEnoughData=_INCOMPLETE,
         )
         self._transport.set_protocol(self)
-        self.is_lost = self._transport.is_closing()
 
-    def send(self, requests: Iterable[Request]) -> None:
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._is_over or self.is_retired or self._transport.is_closing()
+
+    def send(self, requests: Sequence[Request]) -> None:
         """Write requests at once."""
         if not self.outstanding:
-            self.last_heard = self._loop.time()
+            self._last_heard = monotonic()
         for request in requests:
             self._waiting.append(request)
             self.outstanding += request.count
-        self._transport.writelines([request.data for request in requests])
+        # Not writelines: over TLS, each line of it is a record of its own.
+        self._transport.write(b"".join([request.data for request in requests]))
 
     def expire(self, now: float) -> None:
         """Fail requests whose deadline has passed."""
@@ -92,20 +107,35 @@ class Line(asyncio.Protocol):
             if request.deadline <= now:
                 request.fail(lost(TimeoutError("no reply"), in_doubt=True))
 
+    def give_up_after(self, seconds: float) -> None:
+        """Give the connection up if replies are awaited and nothing came for so long."""
+        if self.outstanding and monotonic() - self._last_heard >= seconds:
+            self.abort()
+
     def abort(self) -> None:
         """Give the connection up; what awaits a reply gets an error."""
-        self.is_lost = True
+        self._is_over = True
         self._transport.abort()
+
+    def retire(self) -> None:
+        """Take no more requests, and close once all are answered."""
+        self.is_retired = True
+        if not self._waiting:
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Hand replies to those who await them, in the order of their requests."""
-        self.last_heard = self._loop.time()
+        self._last_heard = monotonic()
         self._reader.feed(data)
         try:
             self._hand_out()
-        except (InvalidResponse, IndexError):
+        except (InvalidResponse, IndexError, ValueError):
             # Not the protocol, or a reply that nobody asked for: nothing here can be trusted.
             self.abort()
+        if self.is_retired and not self._waiting:
+            self.abort()
+        if self.is_full:
+            self._on_ready()
 
     def _hand_out(self) -> None:
         gets, waiting = self._reader.gets, self._waiting
@@ -131,11 +161,13 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what awaits a reply: it may have been applied."""
-        self.is_lost = True
+        self._is_over = True
         cause = exc or LostError("the connection was closed")
         for request in self._waiting:
             request.fail(lost(cause, in_doubt=True))
         self._waiting.clear()
+        self.outstanding = 0
+        self.ended.set()
         self._former.connection_lost(exc)
         self._on_ready()
 
