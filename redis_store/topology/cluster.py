@@ -216,7 +216,8 @@ class ClusterClient(Deployment):
 
     async def close(self) -> None:
         """Close the connections, unless the client is borrowed."""
-        for node in self._nodes.values():
+        self.patient = False
+        for node in list(self._nodes.values()):
             await node.close()
         if self._owned:
             await self.raw.aclose()

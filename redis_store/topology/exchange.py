@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from anyio import CancelScope, Semaphore
 from redis import exceptions
 
-from redis_store.client import Command, Replies, Reply
+from redis_store.client import Command, Replies
 from redis_store.topology.line import Line, Request, lost, pack
 
 # A call waits for one of these connections: redis-py's own pools would fail instead.
@@ -22,6 +22,8 @@ MAX_CONNECTIONS = 50
 _LARGE = 65536
 # Commands that await replies on a shared connection.
 _MOST_OUTSTANDING = 10_000
+# Seconds that a cancelled call awaits the reply to what cannot be taken back.
+_GRACE = 1.0
 # How often deadlines are looked at, as a share of the longest.
 _TICK = 0.02
 
@@ -32,8 +34,6 @@ class Connection(Protocol):
     # As redis-py has them.
     # ruff: disable[D102, FBT001, FBT002]
     async def connect(self) -> None: ...
-    async def send_packed_command(self, command: list[bytes], check_health: bool) -> None: ...
-    async def read_response(self, *, disable_decoding: bool) -> Reply: ...
     async def disconnect(self, nowait: bool = False) -> None: ...
     def should_reconnect(self) -> bool: ...
 
@@ -240,58 +240,40 @@ class Node:
         in_doubt = False
         try:
             async with asyncio.timeout(deadline - monotonic()), self._free:
-                connection = await self._take()
+                connection = await self._connections.take()
                 in_doubt = True
-                return await self._exchange(connection, commands)
+                return await self._exchange(connection, commands, deadline)
         except (exceptions.RedisError, OSError) as exc:
-            in_doubt = in_doubt and not isinstance(exc, exceptions.BusyLoadingError)
             raise lost(exc, in_doubt=in_doubt) from exc
 
-    async def _exchange(self, connection: Connection, commands: Sequence[Command]) -> Replies:
-        writer = _writer(connection)
+    async def _exchange(
+        self, connection: Connection, commands: Sequence[Command], deadline: float
+    ) -> Replies:
+        line = Line(connection, _nothing)
+        data = b"".join(map(pack, commands))
+        done = asyncio.get_running_loop().create_future()
+        request = Request(data, len(commands), deadline, done)
         try:
-            # Packed by hiredis: redis-py takes 10 ms more for the 4,000 arguments of a bulk save.
-            packed = b"".join(map(pack, commands))
-            await connection.send_packed_command([packed], check_health=False)
-            replies = Replies([await _read(connection) for _ in commands])
-        except BaseException:
-            # Unread replies would reach the next caller: the connection is of no more use. Merely
-            # closed, it would go on sending: a cancelled write would overwrite the caller's next.
-            if writer is not None:
-                writer.transport.abort()
-            with CancelScope(shield=True):
-                await connection.disconnect(nowait=True)
-                await self._connections.give_back(connection)
+            line.send([request])
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            # What the server has whole will be applied: before the caller's next request, if its
+            # reply is awaited. The rest must not arrive any more.
+            if line.is_written and monotonic() < deadline:
+                with CancelScope(shield=True):
+                    await asyncio.wait([done], timeout=min(_GRACE, deadline - monotonic()))
+            done.cancel()
             raise
-        await self._give_back(connection)
-        return replies
-
-    async def _take(self) -> Connection:
-        connection = await self._connections.take()
-        if self._is_closed:
-            await self._give_back(connection)
-            raise _closed()
-        return connection
-
-    async def _give_back(self, connection: Connection) -> None:
-        with CancelScope(shield=True):
-            # Nobody would close it any more.
-            if self._is_closed and self._owned:
-                await connection.disconnect(nowait=True)
-            await self._connections.give_back(connection)
+        finally:
+            with CancelScope(shield=True):
+                if not line.hand_back():
+                    await connection.disconnect(nowait=True)
+                await self._connections.give_back(connection)
 
 
-def _closed() -> exceptions.ConnectionError:
-    return exceptions.ConnectionError("the store was closed")
+def _nothing() -> None:
+    """Nobody waits for a connection that is not shared."""
 
 
-def _writer(connection: Connection) -> asyncio.StreamWriter | None:
-    """What a connected connection writes to; it forgets it as soon as it fails. Not public."""
-    return getattr(connection, "_writer", None)
-
-
-async def _read(connection: Connection) -> Reply:
-    try:
-        return await connection.read_response(disable_decoding=True)
-    except exceptions.ResponseError as exc:
-        return exc
+def _closed() -> Exception:
+    return exceptions.ConnectionError("the store is closed")

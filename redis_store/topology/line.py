@@ -101,6 +101,20 @@ class Line(asyncio.Protocol):
         # Not writelines: over TLS, each line of it is a record of its own.
         self._transport.write(b"".join([request.data for request in requests]))
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the server, or the system on the way to it, has all that was sent."""
+        return not self._transport.get_write_buffer_size()
+
+    def hand_back(self) -> bool:
+        """Let redis-py have the connection again; ``False`` where it is of no more use."""
+        if self.outstanding:
+            self.abort()
+        if self.is_lost:
+            return False
+        self._transport.set_protocol(self._former)
+        return True
+
     def expire(self, now: float) -> None:
         """Fail requests whose deadline has passed."""
         for request in self._waiting:

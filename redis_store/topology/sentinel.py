@@ -90,6 +90,7 @@ class SentinelClient(StandaloneClient):
 
     async def close(self) -> None:
         """Close the connections, those to the sentinels too."""
+        self.patient = False
         await self._reading.close()
         if self._replicas is not None:
             await self._replicas.aclose(close_connection_pool=True)

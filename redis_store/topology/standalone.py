@@ -41,6 +41,7 @@ class StandaloneClient(Deployment):
 
     async def close(self) -> None:
         """Close the connections, unless the client is borrowed."""
+        self.patient = False
         await self._node.close()
         if self._owned:
             await self.raw.aclose(close_connection_pool=True)
