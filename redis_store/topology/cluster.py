@@ -19,7 +19,7 @@ from redis_store.calls import CURRENT
 from redis_store.client import Command, Reply
 from redis_store.errors import BackendError
 from redis_store.keys import slot_of
-from redis_store.scripts import is_read
+from redis_store.scripts import BY_SHA, is_read
 from redis_store.topology.deployment import Deployment, Job, Limits
 from redis_store.topology.exchange import MAX_CONNECTIONS, Connection, Node
 from redis_store.topology.standalone import scan_command
@@ -77,7 +77,7 @@ class ClusterClient(Deployment):
         self._refreshed = -_REFRESH_EVERY
 
     async def connect(self) -> None:
-        """Learn the map of slots.
+        """Learn the map of slots, and load the scripts into every primary.
 
         Raises:
             BackendError: No node can be reached, is one of a cluster, or covers all slots.
@@ -86,6 +86,9 @@ class ClusterClient(Deployment):
             await self.raw.initialize()
         except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as exc:
             raise translate(exc) from exc
+        loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
+        nodes = [self._exchange(node) for node in self.raw.get_primaries()]
+        await asyncio.gather(*(node.exchange(loads, self._deadline()) for node in nodes))
 
     def _only_node(self, commands: Sequence[Command]) -> Node | None:
         nodes = {self._node_of(command) for command in commands}

@@ -14,6 +14,7 @@ from anyio import CancelScope, Semaphore
 from redis import exceptions
 
 from redis_store.client import Command, Replies
+from redis_store.errors import BackendError
 from redis_store.topology.line import Line, Request, lost, pack
 
 # A call waits for one of these connections: redis-py's own pools would fail instead.
@@ -99,6 +100,7 @@ class Node:
         self._patience = patience
         self._queue: deque[Request] = deque()
         self._line: Line | None = None
+        self._alone: set[Line] = set()
         self._connecting: asyncio.Task[None] | None = None
         self._is_flush_due = False
         self._is_closed = False
@@ -216,6 +218,8 @@ class Node:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
         self._fail_queued(_closed())
+        for line in self._alone if self._owned else ():
+            line.abort()
         if self._line is not None:
             self._line.abort()
         await self._drop()
@@ -241,8 +245,10 @@ class Node:
         try:
             async with asyncio.timeout(deadline - monotonic()), self._free:
                 connection = await self._connections.take()
-                in_doubt = True
+                in_doubt = not self._is_closed
                 return await self._exchange(connection, commands, deadline)
+        except BackendError:
+            raise
         except (exceptions.RedisError, OSError) as exc:
             raise lost(exc, in_doubt=in_doubt) from exc
 
@@ -250,10 +256,14 @@ class Node:
         self, connection: Connection, commands: Sequence[Command], deadline: float
     ) -> Replies:
         line = Line(connection, _nothing)
+        self._alone.add(line)
         data = b"".join(map(pack, commands))
         done = asyncio.get_running_loop().create_future()
         request = Request(data, len(commands), deadline, done)
         try:
+            if self._is_closed and self._owned:
+                line.abort()
+                raise _closed()
             line.send([request])
             return await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -265,6 +275,7 @@ class Node:
             done.cancel()
             raise
         finally:
+            self._alone.discard(line)
             with CancelScope(shield=True):
                 if not line.hand_back():
                     await connection.disconnect(nowait=True)

@@ -108,7 +108,8 @@ class Line(asyncio.Protocol):
 
     def hand_back(self) -> bool:
         """Let redis-py have the connection again; ``False`` where it is of no more use."""
-        if self.outstanding:
+        # A push of which a part has come is for nobody, and the rest of it would be read as a reply.
+        if self.outstanding or self._reader.has_data():
             self.abort()
         if self.is_lost:
             return False

@@ -1,0 +1,54 @@
+"""What calls cost on a cluster, where commands to several nodes go out at once."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from redis_store import RedisStore
+from tests.calls import every_call, furnish
+from tests.conftest import TOPOLOGIES, Place
+from tests.contract.test_costs import COSTS
+
+# Beyond the hash-tagged layout on one server: what confirms an id, or asks again for one that was
+# forgotten, must wait for another node.
+WAITS = {
+    "delete_thread": 1,
+    "delete_thread_if": 1,
+    "save_messages, new": 1,
+    "save_messages, stored": 1,
+    "save_messages, moved": 1,
+    "save_messages, of another resource": 1,
+    "save_messages, to two threads": 1,
+    "update_messages, moved": 1,
+    "delete_messages": 1,
+    "delete_messages, of two threads": 1,
+}
+
+
+@pytest.mark.parametrize("variant", TOPOLOGIES[-1:], ids=str, indirect=True)
+async def test_a_cluster_costs_at_most_one_round_trip_more(place: Place) -> None:
+    """LIST-06, THR-11: each round of requests to the nodes is one."""
+    async with place.store() as store, place.store() as other:
+        rounds = _count_rounds(store)
+        for name, call in every_call().items():
+            if name not in COSTS:
+                continue
+            await furnish(other.memory)
+            rounds.clear()
+            await call(store.memory)
+            assert len(rounds) == COSTS[name].tagged_round_trips + WAITS.get(name, 0), name
+        await other.memory.dangerously_clear_all()
+
+
+def _count_rounds(store: RedisStore) -> list[Sequence[Any]]:
+    """Keep a list of what is sent, round by round."""
+    client = cast("Any", store)._client  # noqa: SLF001 - what every request passes
+    send, rounds = client.send, list[Sequence[Any]]()
+
+    async def counted(commands: Sequence[Any], **options: Any) -> Any:
+        rounds.append(commands)
+        return await send(commands, **options)
+
+    client.send = counted
+    return rounds
