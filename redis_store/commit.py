@@ -19,6 +19,7 @@ from redis_store.errors import (
     ReplicationError,
 )
 from redis_store.plan import Found, Part, Plan
+from redis_store.scripts import REWRITE
 
 # Removes copies of messages from a thread that their index does not lead to.
 Evict = Callable[[str, Sequence[str]], Awaitable[None]]
@@ -178,7 +179,7 @@ def _no_change(found: Found) -> list[Command]:
     WAIT tells of what its own connection wrote, and that of the first attempt is gone.
     """
     kept = [key for key, value in found.items() if value is not None]
-    return [("APPEND", key, b"") for key in kept[:1]]
+    return [REWRITE.call([key], []) for key in kept[:1]]
 
 
 def _steps(scripted: list[Part]) -> list[list[Part]]:

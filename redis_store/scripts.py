@@ -32,13 +32,14 @@ KEEP_ALIVE = Script("lifetime", "keep_alive")
 PAGE = Script("json", "time", "order", "page")
 CAS = Script("cas")
 RECOUNT = Script("json", "recount")
+REWRITE = Script("rewrite")
 CACHE_PUSH = Script("cache_push")
 CACHE_INCREMENT = Script("cache_increment")
 CACHE_PUSH_INDEXED = Script("cache_push_indexed")
 CACHE_RAISE = Script("cache_raise")
 
 _ALL = (
-    *(COMMIT, PAGE, KEEP_ALIVE, CAS, RECOUNT),
+    *(COMMIT, PAGE, KEEP_ALIVE, CAS, RECOUNT, REWRITE),
     *(CACHE_PUSH, CACHE_INCREMENT, CACHE_PUSH_INDEXED, CACHE_RAISE),
 )
 BY_SHA = {script.sha: script for script in _ALL}

@@ -1,0 +1,3 @@
+-- Store a string as it is: a write that changes nothing, but that replicas can confirm. KEYS: string.
+local value = redis.call('GET', KEYS[1])
+if value then redis.call('SET', KEYS[1], value, 'KEEPTTL') end

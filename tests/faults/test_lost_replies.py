@@ -1,0 +1,100 @@
+"""Writes whose reply is lost: applied once, or said to be in doubt."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+import pytest
+
+from redis_store import BackendUnavailableError, RedisStore
+from redis_store.client import Command, Replies
+from tests.builders import message, thread
+from tests.conftest import Place
+
+
+@pytest.fixture
+async def forgetful(place: Place) -> AsyncIterator[RedisStore]:
+    """A store that loses the replies to its next write, but not the write."""
+    async with place.store() as opened:
+        yield opened
+
+
+def _lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
+    """Apply the next commit, and report the connection as lost; return what was lost so."""
+    client = cast("Any", store)._client  # noqa: SLF001 - where replies come in
+    send, lost = client.send, list[Sequence[Command]]()
+
+    async def losing(commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
+        replies: Replies = await send(commands, repeatable=repeatable)
+        if repeatable or lost:
+            return replies
+        lost.append(commands)
+        raise BackendUnavailableError("gone", code="GONE", details={"in_doubt": True})
+
+    client.send = losing
+    return lost
+
+
+async def test_a_merge_is_applied_once(store: RedisStore, forgetful: RedisStore) -> None:
+    """ST-04: the second attempt finds what the first one wrote."""
+    await store.memory.save_thread(thread())
+    lost = _lose_next_reply(forgetful)
+    updated = await forgetful.memory.update_thread("t", metadata={"k": 1})
+    assert lost
+    assert updated == await store.memory.get_thread_by_id("t")
+    assert updated.metadata == {"k": 1}
+
+
+async def test_a_callbacks_change_is_applied_once(store: RedisStore, forgetful: RedisStore) -> None:
+    """THR-06, ST-04: a counter in the metadata counts one."""
+    await store.memory.save_thread(thread(metadata={"n": 0}))
+    lost = _lose_next_reply(forgetful)
+    updated = await forgetful.memory.update_thread_metadata(
+        "t", lambda before: {"n": before.metadata["n"] + 1}
+    )
+    assert lost
+    assert updated is not None
+    assert updated.metadata == {"n": 1}
+
+
+async def test_working_memory_is_merged_once(store: RedisStore, forgetful: RedisStore) -> None:
+    """RES-02, ST-04: on first creation too."""
+    for expected in ("x", "xx"):
+        lost = _lose_next_reply(forgetful)
+        merged = await forgetful.memory.merge_working_memory("u", lambda known: f"{known or ''}x")
+        assert lost
+        assert merged.working_memory == expected
+    await store.memory.dangerously_clear_all()
+
+
+async def test_of_calls_with_one_expected_status_the_one_that_was_applied_says_so(
+    store: RedisStore, forgetful: RedisStore
+) -> None:
+    """WF-07, ST-04: a lost reply does not turn the winner into a loser."""
+    await store.workflows.persist_workflow_snapshot("w", "r", {"status": "waiting"})
+    lost = _lose_next_reply(forgetful)
+    merged = await forgetful.workflows.update_workflow_state(
+        "w", "r", {"status": "running"}, expected_status="waiting"
+    )
+    assert lost
+    assert merged is not None
+    assert merged["status"] == "running"
+    await store.workflows.dangerously_clear_all()
+
+
+async def test_messages_are_saved_once(store: RedisStore, forgetful: RedisStore) -> None:
+    """SAVE-04, ST-04: one row each."""
+    await store.memory.save_thread(thread())
+    lost = _lose_next_reply(forgetful)
+    await forgetful.memory.save_messages([message("a"), message("b", 1)])
+    assert lost
+    assert [each.id for each in await store.memory.list_messages("t")] == ["a", "b"]
+
+
+async def test_a_push_is_not_repeated(store: RedisStore, forgetful: RedisStore) -> None:
+    """CA-02, ST-04: it may have been applied, and the error says so."""
+    _lose_next_reply(forgetful)
+    with pytest.raises(BackendUnavailableError) as caught:
+        await forgetful.cache.list_push("l", 1)
+    assert caught.value.details["in_doubt"]
+    assert await store.cache.list_from_to("l", 0) == [1]
+    await store.cache.clear()
