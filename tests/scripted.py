@@ -57,6 +57,11 @@ class Scripted:
         for writer in self._writers:
             writer.transport.abort()
 
+    def end(self) -> None:
+        """End all connections as a server does that closes idle ones."""
+        for writer in self._writers:
+            writer.close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.append(writer)
@@ -66,8 +71,8 @@ class Scripted:
                 requests.feed(data)
                 await self._reply(list(iter(requests.gets, _INCOMPLETE)), data, writer)
                 await self.listens.wait()
-        except OSError:
-            pass
+        except (OSError, RuntimeError):
+            pass  # it was cut: uvloop's transports say so when they are written to
         finally:
             writer.close()
 

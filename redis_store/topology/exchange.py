@@ -15,7 +15,7 @@ from redis import exceptions
 
 from redis_store.client import Command, Replies
 from redis_store.errors import BackendError
-from redis_store.topology.line import Line, Request, lost, pack
+from redis_store.topology.line import Line, Request, is_stale, lost, pack
 
 # A call waits for one of these connections: redis-py's own pools would fail instead.
 MAX_CONNECTIONS = 50
@@ -186,11 +186,13 @@ class Node:
             await self._free.acquire()
             try:
                 async with asyncio.timeout(self._patience):
-                    connection = await self._connections.take()
+                    connection = await self._take()
             except BaseException:
                 self._free.release()
                 raise
             self._line = Line(connection, self._flush)
+        except TimeoutError:
+            pass  # Those who still wait have deadlines of their own: it is tried again.
         except Exception as exc:  # noqa: BLE001 - a credential provider's, say: it is the callers'
             self._fail_queued(exc)
         finally:
@@ -240,11 +242,23 @@ class Node:
             self._line = None
             self._free.release()
 
+    async def _take(self) -> Connection:
+        connection = await self._connections.take()
+        try:
+            if is_stale(connection):
+                await connection.disconnect()
+                await connection.connect()
+        except BaseException:
+            with CancelScope(shield=True):
+                await self._connections.give_back(connection)
+            raise
+        return connection
+
     async def _exchange_alone(self, commands: Sequence[Command], deadline: float) -> Replies:
         in_doubt = False
         try:
             async with asyncio.timeout(deadline - monotonic()), self._free:
-                connection = await self._connections.take()
+                connection = await self._take()
                 in_doubt = not self._is_closed
                 return await self._exchange(connection, commands, deadline)
         except BackendError:

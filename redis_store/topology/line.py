@@ -108,7 +108,7 @@ class Line(asyncio.Protocol):
 
     def hand_back(self) -> bool:
         """Let redis-py have the connection again; ``False`` where it is of no more use."""
-        # A push of which a part has come is for nobody, and the rest of it would be read as a reply.
+        # The rest of a push of which a part has come would be read as a reply.
         if self.outstanding or self._reader.has_data():
             self.abort()
         if self.is_lost:
@@ -185,6 +185,15 @@ class Line(asyncio.Protocol):
         self.ended.set()
         self._former.connection_lost(exc)
         self._on_ready()
+
+
+def is_stale(connection: Any) -> bool:
+    """Whether a connection of redis-py's ended, or anything came, while nobody used it.
+
+    Its pools may ignore that, and an end is told once: a request would wait until its deadline.
+    """
+    reader, transport = connection._reader, connection._writer.transport  # noqa: SLF001
+    return reader.at_eof() or bool(reader._buffer) or transport.is_closing()  # noqa: SLF001
 
 
 def lost(cause: Exception, *, in_doubt: bool) -> BackendError:

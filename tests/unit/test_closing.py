@@ -1,7 +1,8 @@
 """Closing while calls are under way: each is told so at once, and nothing stays open."""
 
 import asyncio
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -10,7 +11,7 @@ from redis.credentials import CredentialProvider
 
 from redis_store import BackendUnavailableError, RedisStore, StoreClosedError
 from tests.leaks import no_leaks
-from tests.lines import LOOPS, Asked, asked
+from tests.lines import LOOPS, Asked, asked, first_stream, turns
 from tests.scripted import Scripted, echo, silence
 from tests.servers import Server, server_binaries, until
 
@@ -20,7 +21,9 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
     return request.param
 
 
-async def closed_under(ask: Asked, calls: "list[asyncio.Future[None]]", *, in_doubt: bool) -> None:
+async def closed_under(
+    ask: Asked, calls: "Sequence[asyncio.Future[None]]", *, in_doubt: bool
+) -> None:
     with anyio.fail_after(1):
         await ask.node.close()
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
@@ -48,13 +51,12 @@ async def test_calls_that_await_a_connection_are_not_in_doubt() -> None:
         server.greets.set()
 
 
-@pytest.mark.parametrize("turns", range(12))
-async def test_a_call_that_just_began_leaves_nothing(turns: int) -> None:
+@pytest.mark.parametrize("number", range(12))
+async def test_a_call_that_just_began_leaves_nothing(number: int) -> None:
     """ST-03: at every step of connecting; afterwards no call connects again."""
     async with Scripted(silence) as server, asked(server.url) as ask:
         call = asyncio.ensure_future(ask.echo("x"))
-        for _ in range(turns):
-            await anyio.lowlevel.cancel_shielded_checkpoint()
+        await turns(number)
         await ask.node.close()
         with anyio.fail_after(1), pytest.raises(BackendUnavailableError):
             await call
@@ -77,9 +79,10 @@ async def test_a_call_alone_that_connects_leaves_nothing() -> None:
             await call
 
 
-async def test_calls_of_a_store_end_with_it(tmp_path: Any) -> None:
+async def test_calls_of_a_store_end_with_it(tmp_path: Path) -> None:
     """ST-03: calls that would be sent again are not; nothing connects to the server any more."""
     binary = next(iter(server_binaries().values()))
+    await first_stream()
     async with await Server.start(binary, workdir=tmp_path) as own, no_leaks():
         store = RedisStore(own.url)
         await store.init()

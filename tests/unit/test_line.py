@@ -3,12 +3,11 @@
 import asyncio
 from time import monotonic
 
-import anyio
 import anyio.lowlevel
 import pytest
 
 from redis_store import BackendTimeoutError, BackendUnavailableError
-from tests.lines import LOOPS, asked
+from tests.lines import LOOPS, asked, turns
 from tests.scripted import Scripted, echo, silence
 from tests.servers import until
 
@@ -66,7 +65,9 @@ async def test_pushes_are_no_replies() -> None:
         assert server.connections == 1
 
 
-@pytest.mark.parametrize("data", [b"HTTP/1.1 400\r\n", b"-MOVED nowhere\r\n", b"*x\r\n", b"$-9\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"HTTP/1.1 400\r\n", b"-MOVED nowhere\r\n", b"*x\r\n", b"$-9\r\n"]
+)
 async def test_garbage_ends_the_connection(data: bytes) -> None:
     """Who awaits a reply is told so, and the next call has a new connection."""
     answers = [data]
@@ -92,7 +93,7 @@ async def test_a_reply_nobody_asked_for_ends_the_connection(is_idle: bool) -> No
         await ask.echo("first")
         if is_idle:
             server.send(b"+EXTRA\r\n")
-            await anyio.sleep(0.01)
+            await turns()
         for word in ("second", "third"):
             await ask.echo(word)
         assert server.connections == 2
@@ -138,7 +139,7 @@ async def test_commands_of_one_call_count_each() -> None:
         ]
         await until(lambda: len(server.received) >= 9_600, "four arrived")
         server.send(b"+x\r\n" * 2_399)
-        await anyio.sleep(0.01)
+        await turns()
         assert len(server.received) == 9_600
         server.send(b"+x\r\n")
         await until(lambda: len(server.received) == 12_000, "the fifth arrived")
@@ -152,9 +153,9 @@ async def test_nothing_is_sent_to_a_server_that_does_not_read() -> None:
         await ask.echo("first")
         server.listens.clear()
         flood = [asyncio.ensure_future(ask.echo(word)) for word in FLOOD]
-        await anyio.sleep(0.01)
+        await turns()
         left, late = (asyncio.ensure_future(ask.echo(word)) for word in ("left", "late"))
-        await anyio.sleep(0.01)
+        await turns()
         left.cancel()
         server.listens.set()
         await asyncio.gather(*flood, late)
@@ -167,9 +168,9 @@ async def test_only_what_was_sent_is_in_doubt_when_the_connection_is_lost() -> N
         await ask.echo("first")
         server.listens.clear()
         flood = [asyncio.ensure_future(ask.echo(word)) for word in FLOOD]
-        await anyio.sleep(0.01)
+        await turns()
         late = asyncio.ensure_future(ask.echo("late"))
-        await anyio.sleep(0.01)
+        await turns()
         server.cut()
         server.listens.set()
         await late
@@ -187,17 +188,30 @@ async def test_only_what_was_sent_is_in_doubt_when_the_connection_is_lost() -> N
 async def test_losses_cost_no_connections(alone: bool) -> None:  # noqa: FBT001
     """With room for two a third would fail, and so would a place that is never given back."""
     async with Scripted(silence) as server, asked(server.url, size=2) as ask:
-        for number in range(1, 101):
+        for number in range(1, 201):
             calls = [asyncio.ensure_future(ask.echo("x")) for _ in range(2)]
             if alone:
                 calls.append(asyncio.ensure_future(ask.echo("x", alone=True)))
             wanted = number * len(calls)
-            await until(lambda wanted=wanted: len(server.received) == wanted, "all arrived")
+            while len(server.received) < wanted:
+                await turns(1)
             server.cut()
             for outcome in await asyncio.gather(*calls, return_exceptions=True):
                 assert isinstance(outcome, BackendUnavailableError)
                 assert outcome.details["reason"] == "UNAVAILABLE"
-        assert server.connections == 100 * (1 + alone)
+        assert server.connections == 200 * (1 + alone)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_connection_that_ended_meanwhile_is_replaced(alone: bool) -> None:  # noqa: FBT001
+    """Nobody is told, as nothing was under way."""
+    async with Scripted(echo) as server, asked(server.url) as ask:
+        for number in range(1, 4):
+            await ask.echo("x", alone=alone)
+            assert server.connections == number
+            server.end() if number % 2 else server.cut()
+            await turns()
+        await ask.echo("x", alone=alone)
 
 
 async def test_a_server_that_does_not_greet_is_not_waited_for() -> None:
@@ -222,7 +236,7 @@ async def test_a_silent_connection_is_given_up() -> None:
             await ask.echo("x")
         assert 0.45 < monotonic() - began < 0.55
         assert caught.value.details["in_doubt"] is True
-        await anyio.sleep(0.02)
+        await turns()
         call = asyncio.ensure_future(ask.echo("y"))
         await until(lambda: len(server.received) == 2, "it arrived")
         server.send(b"+y\r\n")
@@ -237,7 +251,7 @@ async def test_replies_to_what_was_sent_come_before_the_connection_is_left() -> 
         await until(lambda: len(server.received) == 3, "all arrived")
         ask.node.reset()
         after = asyncio.ensure_future(ask.echo("after"))
-        await anyio.sleep(0.01)
+        await turns()
         assert server.connections == 1
         server.send(b"".join(map(echo, server.received)))
         await asyncio.gather(*before)
