@@ -1,7 +1,6 @@
 """A plain client, to look behind the store: RESP2 replies as they come, nothing interpreted."""
 
 from collections import Counter
-from types import TracebackType
 from typing import Any, Self, cast
 
 import redis.asyncio as aioredis
@@ -37,12 +36,7 @@ class Raw:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self._client.aclose()
 
     async def keys(self, prefix: str = "") -> list[str]:
