@@ -6,14 +6,15 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PEER := tests/interop/.peer
+BENCH_PEER := benchmarks/.peers/node
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test interop peer check format clean
+.PHONY: help demo test interop peer bench bench-peers check format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo-ready ## See an agent's memory work on a server that starts by itself
 	@$(BIN)/python examples/quickstart.py
@@ -29,6 +30,14 @@ interop: peer $(VENV)/.dev-ready ## Test with the published @mastra/redis on one
 peer: ## Install the published @mastra/redis with npm, for the tests
 	@mkdir -p $(PEER)
 	@cd $(PEER) && echo '{"private": true}' > package.json && npm install --silent \
+		--no-package-lock --no-audit --no-fund @mastra/redis@1.4.6 @mastra/core@1
+
+bench: $(VENV)/.dev-ready ## Measure speed next to others, in a minute; ARGS=--full for more
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: ## Install the others that bench measures, with npm
+	@mkdir -p $(BENCH_PEER)
+	@cd $(BENCH_PEER) && echo '{"private": true}' > package.json && npm install --silent \
 		--no-package-lock --no-audit --no-fund @mastra/redis@1.4.6 @mastra/core@1
 
 check: $(VENV)/.dev-ready ## Lint, formatting and types: ruff, mypy, pyright

@@ -1,0 +1,1 @@
+"""How fast the library is, next to others on the same server: ``python -m benchmarks``."""

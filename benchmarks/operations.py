@@ -1,0 +1,77 @@
+"""The operations that are measured."""
+
+import msgspec
+
+from benchmarks import dataset
+from benchmarks.protocol import Request
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the report.
+
+    Args:
+        name: What it is called there.
+        call: The contender's call; ``turn`` reads a thread, its last ten, and saves two.
+        threads: The threads that calls take in turn; none where each saves to a new one.
+        size: How many messages or threads a call is about; 0 is all.
+        got: How many records a call must give.
+        agents: How many run at once.
+        most: How many calls a batch may hold.
+    """
+
+    name: str
+    call: str
+    threads: tuple[str, ...] = ()
+    size: int = 0
+    got: int
+    agents: int = 1
+    most: int = 200
+
+    @property
+    def is_save(self) -> bool:
+        """Whether it saves to threads of its own."""
+        return self.call == "save"
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether it needs the agents' threads."""
+        return self.call == "turn"
+
+    def request(self, tag: str, times: int) -> Request:
+        """Build the request for some calls; what they save is named by the tag."""
+        ids = [f"{dataset.MIDDLE}-{i}" for i in range(self.size)] if self.call == "update" else []
+        return Request(
+            call=self.call,
+            threads=list(self.threads) or [f"scratch-{tag}"],
+            size=self.size,
+            ids=ids,
+            resource=dataset.USER,
+            tag=tag,
+            times=times,
+            agents=self.agents,
+        )
+
+    def saved(self, times: int) -> int:
+        """Return how many messages a request adds."""
+        return self.size * times * self.agents if self.is_save or self.is_turn else 0
+
+
+_AGENTS = tuple(dataset.AGENTS)
+
+OPERATIONS = (
+    Operation(name="get thread", call="get", threads=(dataset.MIDDLE,), got=1),
+    Operation(name="100 concurrent gets", call="get_each", threads=tuple(dataset.OWNED), got=100),
+    Operation(name="last 10 of 1,000", call="last", threads=(dataset.MIDDLE,), size=10, got=10),
+    Operation(name="last 10 of 10,000", call="last", threads=(dataset.LONG,), size=10, got=10),
+    Operation(name="all of 10,000", call="last", threads=(dataset.LONG,), got=10_000, most=5),
+    Operation(name="save 1", call="save", size=1, got=1),
+    Operation(name="save 2", call="save", size=2, got=2),
+    Operation(name="save 1,000", call="save", size=1_000, got=1_000, most=10),
+    Operation(name="save 10,000", call="save", size=10_000, got=10_000, most=2),
+    Operation(name="update 10", call="update", threads=(dataset.MIDDLE,), size=10, got=10),
+    Operation(name="threads of a user", call="threads_of", threads=("",), got=100),
+    Operation(name="turn, 1 agent", call="turn", threads=_AGENTS, size=2, got=2),
+    Operation(
+        name="turn, 100 agents", call="turn", threads=_AGENTS, size=2, got=2, agents=100, most=20
+    ),
+)
