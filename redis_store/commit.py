@@ -87,13 +87,12 @@ class Commit:
         steps = _steps(scripted)
         for parts in steps:
             refused = await self._write_parts(parts, results, is_last=parts is steps[-1])
-            if refused:
-                if self._was_applied(refused):
-                    self._plan.dropped = self._plan.dropping
-                    await self._send(_no_change(refused))
-                    return {}
+            if refused and not self._was_applied(refused):
                 await self._undo_moves()
                 return refused
+            if refused:
+                self._plan.dropped = self._plan.dropping
+                await self._send(_no_change(refused))
         for take, result in results:
             take(result)
         return {}
@@ -120,6 +119,7 @@ class Commit:
 
     async def _apply(self, commands: Sequence[Command], confirm: Sequence[Command]) -> Replies:
         """Send what writes; once more where its reply was lost, as the checks tell what became."""
+        self._in_doubt = None
         try:
             return await self._send(commands, then=confirm, repeatable=False)
         except (BackendUnavailableError, BackendTimeoutError) as error:

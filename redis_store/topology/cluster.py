@@ -88,7 +88,7 @@ class ClusterClient(Deployment):
             raise translate(exc) from exc
         loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
         nodes = [self._exchange(node) for node in self.raw.get_primaries()]
-        await asyncio.gather(*(node.exchange(loads, self._deadline()) for node in nodes))
+        await _all([node.exchange(loads, self._deadline()) for node in nodes])
 
     def _only_node(self, commands: Sequence[Command]) -> Node | None:
         nodes = {self._node_of(command) for command in commands}
@@ -234,7 +234,7 @@ def _key_of(command: Command) -> str | None:
     return str(command[1]) if len(command) > 1 and name not in _KEYLESS else None
 
 
-async def _all(steps: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def _all(steps: Sequence[Coroutine[Any, Any, object]]) -> None:
     """Run steps at once, all to their end; raise the first one's error."""
     if len(steps) == 1:
         await steps[0]

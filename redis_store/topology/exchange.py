@@ -27,6 +27,7 @@ _MOST_OUTSTANDING = 10_000
 _GRACE = 1.0
 # How often deadlines are looked at, as a share of the longest.
 _TICK = 0.02
+_NEARLY = 0.9
 
 
 class Connection(Protocol):
@@ -151,8 +152,10 @@ class Node:
         self._queue = deque(request for request in self._queue if not request.done.done())
         line = self._line
         if line is not None:
-            line.expire(now)
-            line.give_up_after(self._patience)
+            # A request's time begins a moment before it is sent: what comes next must not go out on
+            # a connection that this one's silence condemns.
+            is_late = line.expire(now)
+            line.give_up_after(self._patience * (_NEARLY if is_late else 1))
         if self._queue or (line is not None and line.outstanding):
             loop = asyncio.get_running_loop()
             self._clock = loop.call_later(self._patience * _TICK, self._tick)

@@ -116,11 +116,12 @@ class Line(asyncio.Protocol):
         self._transport.set_protocol(self._former)
         return True
 
-    def expire(self, now: float) -> None:
-        """Fail requests whose deadline has passed."""
-        for request in self._waiting:
-            if request.deadline <= now:
-                request.fail(lost(TimeoutError("no reply"), in_doubt=True))
+    def expire(self, now: float) -> bool:
+        """Fail requests whose deadline has passed; tell whether there were any."""
+        late = [request for request in self._waiting if request.deadline <= now]
+        for request in late:
+            request.fail(lost(TimeoutError("no reply"), in_doubt=True))
+        return bool(late)
 
     def give_up_after(self, seconds: float) -> None:
         """Give the connection up if replies are awaited and nothing came for so long."""

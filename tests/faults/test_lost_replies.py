@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from redis_store import BackendUnavailableError, RedisStore
+from redis_store import BackendUnavailableError, MessagePatch, RedisStore
 from redis_store.client import Command, Replies
 from tests.builders import message, thread
 from tests.conftest import Place
@@ -88,6 +88,36 @@ async def test_messages_are_saved_once(store: RedisStore, forgetful: RedisStore)
     await forgetful.memory.save_messages([message("a"), message("b", 1)])
     assert lost
     assert [each.id for each in await store.memory.list_messages("t")] == ["a", "b"]
+
+
+async def test_a_save_to_two_threads_reaches_both(store: RedisStore, forgetful: RedisStore) -> None:
+    """SAVE-02, ST-04: what follows the write in doubt is written too."""
+    for id_ in ("t", "t2"):
+        await store.memory.save_thread(thread(id_))
+    lost = _lose_next_reply(forgetful)
+    await forgetful.memory.save_messages([message("a"), message("b", thread_id="t2")])
+    await forgetful.memory.update_messages(
+        [MessagePatch(id=id_, role="assistant") for id_ in ("a", "b")]
+    )
+    assert lost
+    found = await store.memory.list_messages(["t", "t2"])
+    assert [(each.id, each.role) for each in found] == [("a", "assistant"), ("b", "assistant")]
+
+
+async def test_changes_in_two_threads_are_all_made(
+    store: RedisStore, forgetful: RedisStore
+) -> None:
+    """UPD-01, ST-04: the first is found applied, and the second still to do."""
+    for id_ in ("t", "t2"):
+        await store.memory.save_thread(thread(id_))
+    await store.memory.save_messages([message("a"), message("b", thread_id="t2")])
+    lost = _lose_next_reply(forgetful)
+    await forgetful.memory.update_messages(
+        [MessagePatch(id=id_, role="assistant") for id_ in ("a", "b")]
+    )
+    assert lost
+    found = await store.memory.list_messages(["t", "t2"])
+    assert [each.role for each in found] == ["assistant", "assistant"]
 
 
 async def test_a_push_is_not_repeated(store: RedisStore, forgetful: RedisStore) -> None:
