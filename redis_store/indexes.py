@@ -114,13 +114,13 @@ def span(trace_id: str, span_id: str) -> str:
 
 
 def relist(tx: Transaction, before: Collection[Entry], after: Collection[Entry]) -> None:
-    """Enter a record where it belongs now, and remove it from where it did."""
+    """Enter a record where it belongs now, and only then remove it from where it did."""
     kept = {(entry.key, entry.member) for entry in after}
+    for entry in after:
+        tx.call("ZADD", entry.key, entry.score_us, entry.member)
     for entry in before:
         if (entry.key, entry.member) not in kept:
             tx.call("ZREM", entry.key, entry.member)
-    for entry in after:
-        tx.call("ZADD", entry.key, entry.score_us, entry.member)
 
 
 def _itself(_: Keys, key: str, __: object) -> str:

@@ -3,17 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-import pytest
-
 from redis_store import Message, RedisStore
 from tests.builders import thread
-from tests.conftest import VARIANTS
 from tests.raw import Raw
-
-# Long threads are the same on every server, and looking at all of their keys takes long.
-on_one_server = pytest.mark.parametrize(
-    "variant", [each for each in VARIANTS if each.server == VARIANTS[0].server], ids=str
-)
 
 
 def ids(messages: Iterable[Message]) -> list[str]:

@@ -1,10 +1,13 @@
-"""Which variants a test runs on, where all of them would tell no more."""
+"""Which variants a test runs on, where all server binaries would tell no more."""
 
 import pytest
 
-from tests.conftest import VARIANTS
+from tests.conftest import TOPOLOGIES, VARIANTS
 
-# Both key layouts on one server, for what no server decides.
-on_one_server = pytest.mark.parametrize(
-    "variant", [each for each in VARIANTS if each.server == VARIANTS[0].server], ids=str
+# Both key layouts on one server: for what a proxy before it counts.
+on_one_server = pytest.mark.parametrize("variant", VARIANTS[:2], ids=str, indirect=True)
+
+# These, and every other topology.
+on_each_topology = pytest.mark.parametrize(
+    "variant", [*VARIANTS[:2], *TOPOLOGIES], ids=str, indirect=True
 )

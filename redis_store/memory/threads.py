@@ -159,6 +159,10 @@ class Threads(Repository):
             tx.same({key: stored})
             tx.set(key, json)
             tx.keep(thread_id)
+            if self._keys.hash_tags:
+                # Its new owner lists it no later than the former one stops to.
+                for entry in of_thread(self._keys, key, thread):
+                    tx.hint("ZADD", entry.key, entry.score_us, entry.member)
             self._relist(tx, before, thread, json)
             tx.own(thread_id, resource_id)
             self._leave_participants(tx, thread_id, owners)

@@ -9,14 +9,14 @@ import pytest
 from redis_store import ClonedThread, RedisStore, ThreadExistsError, ThreadNotFoundError
 from tests.builders import message, thread
 from tests.cancelling import How, cancelled_at
-from tests.conftest import VARIANTS, Place
+from tests.conftest import Place
 from tests.gates import gated_store
 from tests.interleaving import interleaving
 from tests.raw import Raw
 from tests.settling import check_settled
+from tests.variants import on_each_topology
 
-# In which order round trips reach a server does not depend on its kind.
-pytestmark = pytest.mark.parametrize("variant", VARIANTS[:2], ids=str, indirect=True)
+pytestmark = on_each_topology
 
 
 async def furnish(store: RedisStore) -> None:

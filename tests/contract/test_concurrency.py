@@ -14,7 +14,7 @@ from tests.builders import message, thread
 from tests.conftest import Place
 from tests.raw import Raw
 from tests.servers import Server
-from tests.variants import on_one_server
+from tests.variants import on_each_topology
 
 THREADS = 200
 WRITERS = 50
@@ -47,7 +47,7 @@ async def _check_a_thousand_calls(store: RedisStore) -> None:
     assert {each.id for each in pages} == {f"m{n}" for n in range(THREADS)}
 
 
-@on_one_server
+@on_each_topology
 @pytest.mark.races
 async def test_a_thousand_calls_at_once_share_the_connections(store: RedisStore, raw: Raw) -> None:
     """ST-02: with default options they wait for a connection; redis-py's pool fails the 101st."""
@@ -90,7 +90,7 @@ async def _write_at_once(
         await asyncio.gather(*calls)
 
 
-@on_one_server
+@on_each_topology
 @pytest.mark.races
 async def test_updates_of_a_thread_at_once_all_count(store: RedisStore, place: Place) -> None:
     """THR-05, GEN-11: 50 updates beside 50 saves: every key and every message is there."""
@@ -108,7 +108,7 @@ async def test_updates_of_a_thread_at_once_all_count(store: RedisStore, place: P
     assert [each.id for each in page] == [f"m{n:02}" for n in range(WRITERS)]
 
 
-@on_one_server
+@on_each_topology
 @pytest.mark.races
 async def test_updates_of_a_message_at_once_all_count(store: RedisStore, place: Place) -> None:
     """UPD-04, GEN-11: 50 merges into one message keep every key."""
@@ -123,7 +123,7 @@ def _merging(n: int) -> MessagePatch:
     return MessagePatch(id="m", content={"metadata": {f"k{n}": n}})
 
 
-@on_one_server
+@on_each_topology
 @pytest.mark.races
 async def test_updates_of_a_resource_at_once_all_count(store: RedisStore, place: Place) -> None:
     """RES-02, GEN-11: 50 merges and 50 additions to the memory create a resource with all."""

@@ -6,7 +6,8 @@ import pytest
 
 from redis_store import DateRange, RedisStore
 from tests.builders import T0, at, message
-from tests.messages import ids, listed, make_threads, on_one_server, saved
+from tests.messages import ids, listed, make_threads, saved
+from tests.variants import on_each_topology
 
 
 async def counted(store: RedisStore, thread_id: str | list[str] = "t", **options: Any) -> list[str]:
@@ -204,7 +205,7 @@ async def test_pages_are_cut_after_all_filters(store: RedisStore) -> None:
     assert (ids(page), page.total, page.has_more) == (expected[4:], len(expected), False)
 
 
-@on_one_server
+@on_each_topology
 async def test_a_filter_looks_at_a_thread_of_any_length(store: RedisStore) -> None:
     """LIST-05: also where the thread is read in several pieces."""
     await make_threads(store, "t")

@@ -8,14 +8,14 @@ import pytest
 
 from redis_store import DateRange, MemoryStore, Message, RedisStore, Thread
 from tests.builders import T0, at, message
-from tests.conftest import VARIANTS, Place
+from tests.conftest import Place
 from tests.interleaving import interleaving
 from tests.ownership import furnish, shown
 from tests.raw import Raw
 from tests.settling import check_settled
+from tests.variants import on_each_topology
 
-# In which order round trips reach a server does not depend on its kind.
-pytestmark = pytest.mark.parametrize("variant", VARIANTS[:2], ids=str, indirect=True)
+pytestmark = on_each_topology
 
 Reader = Callable[[MemoryStore], Coroutine[Any, Any, Iterable[Message]]]
 

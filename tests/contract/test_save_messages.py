@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from redis_store import Message, RedisStore
 from tests.builders import T0, at, message, thread
 from tests.conftest import Place
-from tests.messages import ids, listed, make_threads, on_one_server, saved
+from tests.messages import ids, listed, make_threads, saved
 from tests.raw import Raw
+from tests.variants import on_each_topology
 
 # The microsecond after each crosses a border of the calendar.
 FUTURES = [
@@ -167,7 +168,7 @@ async def test_unknown_fields_of_the_thread_survive_a_save(
     assert after == record
 
 
-@on_one_server
+@on_each_topology
 async def test_a_batch_of_2500_is_stored_whole_and_updates_in_place(store: RedisStore) -> None:
     """SAVE-02, SAVE-04: whatever the batch size; ties stay in order beyond 1,000."""
     await make_threads(store, "t")

@@ -9,8 +9,9 @@ from redis_store import Message, RedisStore
 from redis_store.pages import epoch_us
 from tests.builders import at, message
 from tests.conftest import Place
-from tests.messages import ids, listed, make_threads, on_one_server, saved
+from tests.messages import ids, listed, make_threads, saved
 from tests.raw import Raw
+from tests.variants import on_each_topology
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -89,7 +90,7 @@ async def test_a_cascade_pushes_no_further_than_it_must(
     assert order == {id_: first + us for id_, us in scores.items()}
 
 
-@on_one_server
+@on_each_topology
 async def test_more_than_a_thousand_ties_do_not_overtake_the_next_millisecond(
     store: RedisStore,
 ) -> None:
@@ -109,7 +110,7 @@ async def test_two_rows_that_touch_interleave(store: RedisStore) -> None:
     await expect(store, *(m.id for pair in zip(row, late, strict=True) for m in pair))
 
 
-@on_one_server
+@on_each_topology
 async def test_a_batch_of_2500_fits_between_as_many_that_touch(store: RedisStore) -> None:
     """SAVE-02, SAVE-06: long before a server or a client would give up."""
     row = [message(f"r{n:04}", n) for n in range(2500)]

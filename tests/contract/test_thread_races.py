@@ -11,14 +11,14 @@ import pytest
 
 from redis_store import MemoryStore, MessagePatch, RedisStore, RedisStoreError
 from tests.builders import message, thread
-from tests.conftest import VARIANTS, Place
+from tests.conftest import Place
 from tests.interleaving import interleaving
 from tests.raw import Raw
 from tests.settling import check_settled
+from tests.variants import on_each_topology
 from tests.views import View, view
 
-# In which order round trips reach a server does not depend on its kind.
-pytestmark = pytest.mark.parametrize("variant", VARIANTS[:2], ids=str, indirect=True)
+pytestmark = on_each_topology
 
 Run = Callable[[MemoryStore, str], Awaitable[object]]
 Pair = tuple[str, str]

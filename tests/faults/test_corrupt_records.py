@@ -20,9 +20,9 @@ from tests.builders import message, thread
 from tests.calls import Run
 from tests.conftest import Place
 from tests.raw import Raw
-from tests.variants import on_one_server
+from tests.variants import on_each_topology
 
-pytestmark = [pytest.mark.damages, on_one_server]
+pytestmark = [pytest.mark.damages, on_each_topology]
 
 DAMAGE = {
     "nothing": b"",

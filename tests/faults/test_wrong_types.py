@@ -11,7 +11,7 @@ from tests.builders import message, thread
 from tests.calls import Run
 from tests.conftest import Place
 from tests.raw import Raw
-from tests.variants import on_one_server
+from tests.variants import on_each_topology
 
 pytestmark = pytest.mark.damages
 
@@ -91,7 +91,7 @@ async def test_a_thread_is_written_whole_or_not_at_all(
     assert changed <= hints
 
 
-@on_one_server
+@on_each_topology
 @pytest.mark.parametrize("case", INDEXES)
 async def test_an_index_of_another_type_refuses_the_call(
     case: str, store: RedisStore, raw: Raw, place: Place
@@ -101,7 +101,7 @@ async def test_an_index_of_another_type_refuses_the_call(
     assert place.keys.hash_tags or changed == set()
 
 
-@on_one_server
+@on_each_topology
 @pytest.mark.parametrize("case", READS)
 async def test_a_read_of_another_type_raises(
     case: str, store: RedisStore, raw: Raw, place: Place

@@ -8,13 +8,14 @@ import pytest
 from redis_store import RedisStore
 from redis_store.keys import Keys
 from tests.builders import message, thread
-from tests.conftest import VARIANTS, Place, Variant
+from tests.conftest import Place, Variant
 from tests.maintenance.dumps import own_keys
 from tests.maintenance.foreign import THREADS, load
 from tests.maintenance.truth import check_listings
 from tests.raw import Raw
 from tests.runs import found, put, record
 from tests.servers import CountingProxy, Server
+from tests.variants import on_one_server
 
 # What a glob pattern must not hold but where it is meant: unescaped.
 _GLOB = re.compile(r"(?<!\\)(?:\\\\)*[*?\[\]^-]")
@@ -121,8 +122,7 @@ async def test_an_id_that_reads_like_a_pattern_finds_only_itself(
     assert (await scanning.memory.list_messages_by_resource_id("u?*")).items == []
 
 
-# What is sent can be read off a proxy before one server.
-@pytest.mark.parametrize("variant", VARIANTS[:2], ids=str, indirect=True)
+@on_one_server
 @pytest.mark.usefixtures("scanning")
 async def test_no_pattern_holds_an_unescaped_id(
     place: Place, raw: Raw, servers: dict[str, Server], variant: Variant
