@@ -30,8 +30,12 @@ def named(name: str) -> Generator[None]:
     try:
         yield
     except BackendError as error:
-        error.code = f"{name}_{error.code}".upper()
+        _name(error, name)
         raise
+
+
+def _name(error: BackendError, name: str) -> None:
+    error.code = f"{name}_{error.code}".upper()
 
 
 def operation(method: Method[S, P, T]) -> Method[S, P, T]:
@@ -54,7 +58,7 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
         try:
             return await method(self, *args, **kwargs)
         except BackendError as error:
-            error.code = f"{name}_{error.code}".upper()
+            _name(error, name)
             raise
         finally:
             if token is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 
@@ -12,6 +13,7 @@ from redis_store import addresses, cache, handshake, options, topology
 from redis_store.addresses import Address, Topology
 from redis_store.batch import Batch
 from redis_store.cache import CacheStore
+from redis_store.calls import CURRENT, Call
 from redis_store.embedded import EmbeddedServer
 from redis_store.errors import ConfigurationError, StoreClosedError
 from redis_store.keys import Keys
@@ -349,7 +351,12 @@ class RedisStore:
         async with self._lock:
             self._check_open()
             if not self._ready:
-                await self._prepare()
+                # For itself, though a call needs it: with time of its own, and on the primary.
+                token = CURRENT.set(Call(monotonic(), reads=False))
+                try:
+                    await self._prepare()
+                finally:
+                    CURRENT.reset(token)
                 self._ready = True
 
     def _check_open(self) -> None:

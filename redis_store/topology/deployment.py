@@ -112,28 +112,33 @@ class Deployment(ABC):
     async def send(self, commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
         """Send commands: see ``Client.send``."""
         node = None if self._waits_for(commands) else self._only_node(commands)
-        job = None
+        answer: Replies | BackendError | None = None
         if node is not None:
             # The usual case, without what only trouble needs.
             try:
-                replies = await node.exchange(commands, self._deadline())
+                answer = await node.exchange(commands, self._deadline())
             except BackendError as error:
-                job = Job(commands, repeatable=repeatable)
-                job.pending = []
-                job.lost(range(len(commands)), error)
+                answer = error
             else:
-                if not any(isinstance(reply, Exception) for reply in replies):
-                    return replies
-                job = Job(commands, repeatable=repeatable)
-                job.pending = []
-                for at, reply in enumerate(replies):
-                    self._take(job, at, reply, node)
-            if job.pending and not self.patient and job.error is not None:
-                raise job.error
-        job = job or Job(commands, repeatable=repeatable)
+                if not any(isinstance(reply, Exception) for reply in answer):
+                    return answer
+        job = Job(commands, repeatable=repeatable)
+        if node is not None and answer is not None:
+            self._note(job, answer, node)
         if job.pending:
             await self._finish(job, self._round)
         return job.replies
+
+    def _note(self, job: Job, answer: Replies | BackendError, node: Node) -> None:
+        """Note what became of a first attempt; raise where there shall be no other."""
+        positions, job.pending = job.pending, []
+        if isinstance(answer, BackendError):
+            job.lost(positions, answer)
+        else:
+            for at, reply in enumerate(answer):
+                self._take(job, at, reply, node)
+        if job.pending and not self.patient and job.error is not None:
+            raise job.error
 
     @abstractmethod
     def _only_node(self, commands: Sequence[Command]) -> Node | None:
@@ -179,7 +184,7 @@ class Deployment(ABC):
         if waits:
             left = self._deadline() - monotonic()
             seconds = min(left * _WAIT_SHARE, left - _WAIT_SLACK)
-            commands.append(("WAIT", self.limits.min_replicas, max(1, int(seconds * 1000))))
+            commands.append(("WAIT", self.min_replicas, max(1, int(seconds * 1000))))
         try:
             replies = await node.exchange(commands, self._deadline(), alone=waits)
         except BackendError as error:
