@@ -15,6 +15,11 @@ from redis_store.turns import Turns
 class Connected(Protocol):
     """Gives the client, connecting it first if need be."""
 
+    @property
+    def ready(self) -> Client | None:
+        """The client, while it is connected."""
+        ...
+
     async def client(self) -> Client:
         """Return the connected client.
 
@@ -67,18 +72,25 @@ class Batch:
             BackendError: The first error reply, or the connection failed.
             ReplicationError: All is written, but too few replicas confirmed it.
         """
-        client = await self._store.client()
-        together = [*commands, *then] if client.keeps_order else commands
-        replies = await _send(client, together, len(commands), repeatable=repeatable)
+        if not commands and not then:
+            return Replies()
+        client = self._store.ready or await self._store.client()
+        together = [*commands, *then] if then and client.keeps_order else commands
+        replies = await client.send(together, repeatable=repeatable)
+        if replies.has_errors:
+            await _mend(client, together, replies, len(commands), repeatable=repeatable)
         if len(replies) < len(commands) + len(then):
-            replies.add(await _send(client, then, len(then), repeatable=repeatable))
+            later = await client.send(then, repeatable=repeatable)
+            if later.has_errors:
+                await _mend(client, then, later, len(then), repeatable=repeatable)
+            replies.add(later)
         if replies.confirmed is not None and replies.confirmed < client.min_replicas:
             raise ReplicationError(replies.confirmed, client.min_replicas, replies)
         return replies
 
     async def command(self, *command: Argument) -> Reply:
         """Send one command: one round trip."""
-        return (await self.send([command]))[0]
+        return (await self.send((command,)))[0]
 
     async def run(
         self, script: Script, keys: list[str], args: list[Argument], *, repeatable: bool = True
@@ -105,7 +117,7 @@ class Batch:
 
         Yields the matching keys, each perhaps more than once, and the cursor to go on from.
         """
-        client = await self._store.client()
+        client = self._store.ready or await self._store.client()
         while True:
             cursor, found = await client.scan(pattern, kind, cursor)
             yield cursor, [key.decode() for key in dict.fromkeys(found)]
@@ -119,18 +131,13 @@ class Batch:
                 await self.send([("UNLINK", key) for key in found])
 
 
-async def _send(
-    client: Client, commands: Sequence[Command], first: int, *, repeatable: bool
-) -> Replies:
-    """Send commands, scripts again whole where they are lost; raise the first error reply.
+async def _mend(
+    client: Client, commands: Sequence[Command], replies: Replies, first: int, *, repeatable: bool
+) -> None:
+    """Send scripts again whole where they are lost; raise the first error reply.
 
     What stands behind the ``first`` ones has to wait for them, and is repeated behind a script.
     """
-    if not commands:
-        return Replies()
-    replies = await client.send(commands, repeatable=repeatable)
-    if not any(isinstance(reply, BackendError) for reply in replies):
-        return replies
     lost = {at for at, reply in enumerate(replies) if _is_script_missing(reply)}
     if lost:
         again = [at for at in range(len(commands)) if at in lost or at >= first]
@@ -142,7 +149,6 @@ async def _send(
     for reply in replies:
         if isinstance(reply, BackendError):
             raise reply
-    return replies
 
 
 def _is_script_missing(reply: Reply) -> bool:

@@ -4,10 +4,11 @@ It reaches the connections without passing through every signature between.
 """
 
 from contextvars import ContextVar
-from typing import NamedTuple
+
+import msgspec
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, frozen=True):
     """A public call.
 
     Attributes:

@@ -15,9 +15,11 @@ class Replies(list[Reply]):
     Attributes:
         confirmed: How many replicas have what was written, on the node where they are fewest;
             ``None`` if nobody asked.
+        has_errors: Whether any of them is an error.
     """
 
     confirmed: int | None = None
+    has_errors: bool = False
 
     def add(self, later: "Replies") -> None:
         """Append the replies to commands that came later."""

@@ -118,12 +118,24 @@ def encode_resource(operation: str, resource: Resource) -> bytes:
 
 def decode_thread(key: str, stored: bytes) -> Thread:
     """Decode a thread's record, or raise CorruptRecordError."""
-    return _decode(key, stored, _thread.decode, _lenient_thread)
+    try:
+        thread = _thread.decode(stored)
+    except (msgspec.MsgspecError, ValueError) as refused:
+        thread = _decode_leniently(key, stored, _lenient_thread, refused)
+    if thread.created_at.tzinfo is UTC and thread.updated_at.tzinfo is UTC:
+        return thread
+    return _in_utc(thread)
 
 
 def decode_message(key: str, stored: bytes) -> Message:
     """Decode a message's record, or raise CorruptRecordError."""
-    return _decode(key, stored, _strict_message, _lenient_message)
+    try:
+        message = _message.decode(stored)
+    except (msgspec.MsgspecError, ValueError) as refused:
+        message = _decode_leniently(key, stored, _lenient_message, refused)
+    if message.content is None:
+        message.content = text_content("")
+    return message if message.created_at.tzinfo is UTC else _in_utc(message)
 
 
 def decode_resource(key: str, stored: bytes) -> Resource:
@@ -253,32 +265,34 @@ def _decode(
     try:
         record = strict(stored)
     except (msgspec.MsgspecError, ValueError) as refused:
-        try:
-            record = lenient(_object(stored))
-        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-            raise CorruptRecordError(key, str(refused)) from refused
+        record = _decode_leniently(key, stored, lenient, refused)
     return _in_utc(record)
 
 
+def _decode_leniently(
+    key: str, stored: bytes, lenient: Callable[[dict[str, Any]], R], refused: Exception
+) -> R:
+    try:
+        return lenient(_object(stored))
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        raise CorruptRecordError(key, str(refused)) from refused
+
+
 def _in_utc(record: R) -> R:
-    for name in ("created_at", "updated_at"):
-        moment: datetime | None = getattr(record, name, None)
-        if moment is not None and moment.tzinfo is not UTC:
-            aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-            setattr(record, name, aware.astimezone(UTC))
+    if record.created_at.tzinfo is not UTC:
+        record.created_at = _utc(record.created_at)
+    if not isinstance(record, Message) and record.updated_at.tzinfo is not UTC:
+        record.updated_at = _utc(record.updated_at)
     return record
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _lenient_thread(fields: dict[str, Any]) -> Thread:
     fields["metadata"] = _object(fields.get("metadata"))
     return msgspec.convert(fields, Thread)
-
-
-def _strict_message(stored: bytes) -> Message:
-    message = _message.decode(stored)
-    if message.content is None:
-        message.content = text_content("")
-    return message
 
 
 def _lenient_message(fields: dict[str, Any]) -> Message:

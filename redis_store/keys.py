@@ -80,7 +80,7 @@ def check_run_id(operation: str, value: object) -> str:
 def _check_before(separator: str, operation: str, argument: str, value: object) -> str:
     """Return an id that the separator behind it in a key ends at its first occurrence."""
     id_ = check_id(operation, argument, value)
-    if separator in f"{id_}{separator[:-1]}":
+    if ":" in id_ and separator in f"{id_}{separator[:-1]}":
         why = f"must neither contain {separator!r} nor end in {separator[:-1]!r}"
         raise InvalidArgumentError.of(operation, argument, why, value)
     return id_

@@ -15,7 +15,6 @@ Direction = Literal["asc", "desc"]
 ThreadOrder = Literal["created_at", "updated_at"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 # Not 2**53: from there on, ties pushed up would share a score.
 _MAX_US = 2**53 - 2**40
 
@@ -137,7 +136,8 @@ def check_dict(operation: str, argument: str, value: object) -> None:
 
 def epoch_us(moment: datetime) -> int:
     """Return the exact microseconds since 1970 of an aware datetime."""
-    return (moment - _EPOCH) // _MICROSECOND
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_epoch_us(us: int) -> datetime:

@@ -158,7 +158,7 @@ class RedisStore:
             raise options.wrong("hash_tags", "must be on for a cluster")
         self._keys = Keys(key_prefix, hash_tags=on_cluster if hash_tags is None else hash_tags)
         self._server: EmbeddedServer | None = None
-        self._ready = False
+        self.ready: Deployment | None = None
         self._closed = False
         self._lock = anyio.Lock()
         self._batch = batch = Batch(
@@ -249,7 +249,7 @@ class RedisStore:
         Raises:
             BackendError: The server cannot be reached, refuses the login, or is too old.
         """
-        await self._ensure_ready()
+        await self.client()
 
     async def close(self) -> None:
         """Close what the store opened: connections, and the embedded server. Idempotent."""
@@ -257,6 +257,7 @@ class RedisStore:
         with anyio.CancelScope(shield=True):
             async with self._lock:
                 self._closed = True
+                self.ready = None
                 if self._client is not None:
                     await self._client.close()
                 if self._server is not None:
@@ -342,28 +343,22 @@ class RedisStore:
 
     async def client(self) -> Deployment:
         """Return the connected client: see ``batch.Connected``."""
-        if not self._ready or self._closed:
-            await self._ensure_ready()
-        assert self._client is not None  # noqa: S101 - set by now
-        return self._client
-
-    async def _ensure_ready(self) -> None:
         async with self._lock:
             self._check_open()
-            if not self._ready:
+            if self.ready is None:
                 # For itself, though a call needs it: with time of its own, and on the primary.
                 token = CURRENT.set(Call(monotonic(), reads=False))
                 try:
-                    await self._prepare()
+                    self.ready = await self._prepared()
                 finally:
                     CURRENT.reset(token)
-                self._ready = True
+            return self.ready
 
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError("the store is closed", code="STORE_CLOSED")
 
-    async def _prepare(self) -> None:
+    async def _prepared(self) -> Deployment:
         if self._client is None:
             assert self._address is not None  # noqa: S101 - a borrowed client is never None
             self._server = EmbeddedServer(self._address.path)
@@ -374,6 +369,7 @@ class RedisStore:
         if not self._batch.scans:
             await adopt(Batch(_Ready(self._client), self._keys))
         self._client.patient = True
+        return self._client
 
     def _connect(self, address: Address) -> Deployment:
         return topology.connect(address, self._options, self._limits, self._read_from)
@@ -383,8 +379,8 @@ class _Ready:
     """A connected client, for what must be done before the store counts as ready."""
 
     def __init__(self, client: Deployment) -> None:
-        self._client = client
+        self.ready = client
 
     async def client(self) -> Deployment:
         """Return it: see ``batch.Connected``."""
-        return self._client
+        return self.ready

@@ -87,7 +87,7 @@ class Transaction:
             indexes = [self.keys.message_index(id_) for id_ in message_ids]
             part = self._part("")
             part.checks.append(Step("free", indexes, [len(indexes), thread_id]))
-            part.writes.append(Step("mark", indexes, [len(indexes), thread_id]))
+            part.writes.append(Step("mark", [], []))
 
     def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
         """Move the thread's ``updated_at`` strictly ahead, to now at least.

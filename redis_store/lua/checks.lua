@@ -1,6 +1,6 @@
 -- The steps of a commit that may refuse it. They write nothing.
 
-local checks, refused = {}, {0}
+local checks, refused, claims = {}, {0}, {}
 
 local function refuse(name, value)
   refused[#refused + 1], refused[#refused + 2] = name, value
@@ -41,9 +41,10 @@ function checks.present()
   check_strings(number(), function(value) return value end)
 end
 
--- KEYS: n message indexes. ARGV: n, the only thread that they may name.
+-- KEYS: n message indexes. ARGV: n, the only thread that they may name; see `mark`.
 function checks.free()
   local n, thread = number(), arg()
+  claims[#claims + 1] = {first = key_at + 1, last = key_at + n, thread = thread}
   check_strings(n, function(value) return not value or value == thread end)
 end
 

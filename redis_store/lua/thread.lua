@@ -5,10 +5,14 @@
 function writes.put()
   local order, owners, bodies, n, m = key(), key(), arg(), number(), number()
   local ids, dates, texts = {}, {}, {}
-  for i = 1, n do ids[i], dates[i], texts[i] = arg(), number(), arg() end
-  local behind_all = rank(order, bodies, dates[1]) == redis.call('ZCARD', order)
+  for i = 1, n do
+    ids[i], dates[i], texts[i] = ARGV[arg_at + 1], tonumber(ARGV[arg_at + 2]), ARGV[arg_at + 3]
+    arg_at = arg_at + 3
+  end
+  local last = tonumber(redis.call('ZRANGE', order, -1, -1, 'WITHSCORES')[2] or '-inf')
+  local behind_all = last < dates[1] or rank(order, bodies, dates[1]) == redis.call('ZCARD', order)
   if behind_all and not any_placed(order, ids) then
-    append(order, bodies, ids, dates, texts)
+    append(order, bodies, last, ids, dates, texts)
   else
     local homeless, since = {}, {}
     for i = 1, n do

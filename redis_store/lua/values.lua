@@ -1,10 +1,12 @@
 -- The steps of a commit that write whatever key they are given.
 
--- KEYS: n new strings. ARGV: n, the value of all. Variadic: 7x less time than one by one.
+-- Lets the message indexes of the first `free` that has no `mark` yet name its thread.
+-- Variadic: 7x less time than one by one.
 function writes.mark()
-  local n, marks = number(), {}
-  local value = arg()
-  for i = 1, n do marks[2 * i - 1], marks[2 * i] = key(), value end
+  local claim, marks = table.remove(claims, 1), {}
+  for i = claim.first, claim.last do
+    marks[#marks + 1], marks[#marks + 2] = KEYS[i], claim.thread
+  end
   chunks(marks, function(...) redis.call('MSET', ...) end)
 end
 

@@ -20,10 +20,10 @@ local function replace(order, owners, bodies, id, us, body)
   return true
 end
 
--- Store messages behind all others: three variadic commands, 7x less time than one each.
-local function append(order, bodies, ids, dates, texts)
-  local last = redis.call('ZRANGE', order, -1, -1, 'WITHSCORES')[2]
-  local score, scored, stored = tonumber(last or '-inf'), {}, {}
+-- Store messages behind all others, the last of which has `score`: two variadic commands, 7x less
+-- time than one each.
+local function append(order, bodies, score, ids, dates, texts)
+  local scored, stored = {}, {}
   for i, id in ipairs(ids) do
     score = math.max(dates[i], score + 1)
     scored[2 * i - 1], scored[2 * i] = whole(score), id

@@ -79,7 +79,10 @@ class Reading(Repository):
             resource_id=resource_id or None,
         )
         thread_ids = _thread_ids(name, thread_id)
-        await keep_alive(self._batch, thread_ids)
+        if self._batch.thread_ttl is not None:
+            await keep_alive(self._batch, thread_ids)
+        if len(thread_ids) == 1 and not request.include:
+            return await self._page_of(request, thread_ids[0], include_total=include_total)
         return await self._page(request, thread_ids, include_total=include_total)
 
     @query
@@ -154,6 +157,21 @@ class Reading(Repository):
         found = await self._batch.command("ZRANGE", index, 0, -1)
         return await without_expired(self._batch, index, [id_.decode() for id_ in found])
 
+    async def _page_of(
+        self, request: "_Request", thread_id: str, *, include_total: bool
+    ) -> Page[Message]:
+        """Read a page of one thread and nothing beside it, which needs no places."""
+        paging, size = request.paging, request.paging.per_page
+        if size == 0:
+            return paging.of_items([], 0)
+        take = None if size is None else size + (not include_total)
+        window = request.window(thread_id, skip=paging.offset, take=take)
+        total, messages = await windows.messages(self._batch, window)
+        if include_total:
+            return paging.of_items(messages, total)
+        has_more = size is not None and len(messages) > size
+        return paging.with_more(messages[:size], None, has_more=has_more)
+
     async def _page(
         self, request: "_Request", thread_ids: list[str], *, include_total: bool
     ) -> Page[Message]:
@@ -185,7 +203,7 @@ class Reading(Repository):
         take = None if paging.per_page is None else paging.per_page + beyond
         if len(thread_ids) == 1:
             window = request.window(thread_ids[0], skip=paging.offset, take=take)
-            total, rows = (await windows.read(self._batch, [window]))[0]
+            ((total, rows),) = await windows.read(self._batch, [window])
             return rows, total
         end = None if take is None else paging.offset + take
         rows, total = list[Row](), 0

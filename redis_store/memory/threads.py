@@ -40,8 +40,9 @@ class Threads(Repository):
         """
         check_thread_id("get_thread_by_id", "thread_id", thread_id)
         key = self._keys.thread(thread_id)
-        await keep_alive(self._batch, [thread_id])
-        stored = await self._batch.command("GET", key)
+        if self._batch.thread_ttl is not None:
+            await keep_alive(self._batch, [thread_id])
+        (stored,) = await self._batch.send([("GET", key)])
         if stored is None:
             return None
         thread = codecs.decode_thread(key, stored)

@@ -1,6 +1,7 @@
 """Windows onto the messages of threads: what is read for one page, and in which order."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from redis_store import codecs
 from redis_store.batch import Batch
 from redis_store.client import Command
+from redis_store.errors import CorruptRecordError
 from redis_store.filters import matches
 from redis_store.models import Message
 from redis_store.pages import Direction, epoch_us
@@ -85,6 +87,19 @@ class Slice(NamedTuple):
     rows: list[Row]
 
 
+async def messages(batch: Batch, window: Window) -> tuple[int, list[Message]]:
+    """Read a window without the messages' places: the total and the messages. Costs as ``read``."""
+    if _is_direct(batch, window):
+        (reply,) = await _replies(batch, [window], "bodies")
+        bodies = reply.bodies
+        # What is not there, or no message, is left to ``read``, which knows where it is.
+        if reply.total >= 0 and None not in bodies:
+            with suppress(CorruptRecordError):
+                return reply.total, [codecs.decode_message("", body) for body in bodies]
+    ((total, rows),) = await read(batch, [window])
+    return total, [row.message for row in rows]
+
+
 async def read(batch: Batch, windows: Sequence[Window]) -> list[Slice]:
     """Read windows. One round trip for all, unless messages must be looked at one by one.
 
@@ -98,20 +113,20 @@ async def read(batch: Batch, windows: Sequence[Window]) -> list[Slice]:
 
 
 async def _read_once(batch: Batch, windows: Sequence[Window]) -> list[Slice] | None:
-    replies = await _replies(batch, windows, "bodies")
+    replies = await _replies(batch, windows, "rows")
     slices: list[Slice] = []
     dangling: list[Place] = []
-    for window, (total, marks, bodies) in zip(windows, replies, strict=True):
-        if total < 0:
+    for window, reply in zip(windows, replies, strict=True):
+        if reply.total < 0:
             slices.append(await _scan(batch, window))
             continue
         rows: list[Row] = []
-        for id_, score, body in zip(marks[::2], marks[1::2], bodies, strict=True):
+        for id_, score, body in zip(reply.ids, reply.scores, reply.bodies, strict=True):
             if body is None:
                 dangling.append(Place(0, 0, window.thread_id, id_.decode()))
             else:
                 rows.append(_row(batch, window.thread_id, id_.decode(), score, body))
-        slices.append(Slice(total, rows))
+        slices.append(Slice(reply.total, rows))
     return None if await remove_dangling(batch, dangling) else slices
 
 
@@ -127,15 +142,35 @@ def _whole(window: Window) -> Window:
     return Window(thread_id=window.thread_id, direction="asc")
 
 
-async def _replies(
-    batch: Batch, windows: Sequence[Window], shape: str
-) -> list[tuple[int, list[bytes], list[bytes | None]]]:
-    """Ask for all windows at once; -1 is the total of one whose messages must be looked at."""
+class _Reply(NamedTuple):
+    """The reply of ``page.lua``; -1 is the total where messages must be looked at one by one."""
+
+    total: int
+    values: Sequence[Any] = ()
+    marks: Sequence[Any] = ()
+
+    @property
+    def bodies(self) -> list[Any]:
+        """The bodies in the replies to MGET, whose first value is the order's."""
+        return [body for values in self.values for body in values[1:]]
+
+    @property
+    def ids(self) -> Sequence[bytes]:
+        """The messages' ids."""
+        return self.marks[::2]
+
+    @property
+    def scores(self) -> Sequence[Any]:
+        """Their scores."""
+        return self.marks[1::2]
+
+
+async def _replies(batch: Batch, windows: Sequence[Window], shape: str) -> list[_Reply]:
+    """Ask for all windows at once."""
     direct = [_is_direct(batch, window) for window in windows]
     chosen = [w for w, is_direct in zip(windows, direct, strict=True) if is_direct]
     replies = iter(await batch.send([_command(batch, window, shape) for window in chosen]))
-    parts: list[Any] = [next(replies) if is_direct else [-1] for is_direct in direct]
-    return [(part[0], part[1], part[2]) if part[0] >= 0 else (-1, [], []) for part in parts]
+    return [_Reply(*next(replies)) if is_direct else _Reply(-1) for is_direct in direct]
 
 
 def _command(batch: Batch, window: Window, shape: str) -> Command:
@@ -229,21 +264,17 @@ async def places(batch: Batch, windows: Sequence[Window]) -> list[tuple[int, lis
     """
     replies = await _replies(batch, windows, "dates")
     found: list[tuple[int, list[Place]]] = []
-    for window, (total, marks, dates) in zip(windows, replies, strict=True):
-        if total < 0:
+    for window, reply in zip(windows, replies, strict=True):
+        if reply.total < 0:
             whole = await _scan(batch, window)
             found.append((whole.total, [row.place for row in whole.rows]))
             continue
-        stood = zip(marks[::2], marks[1::2], dates, strict=True)
-        found.append(
-            (
-                total,
-                [
-                    Place(int(us or 0), int(float(score)), window.thread_id, id_.decode())
-                    for id_, score, us in stood
-                ],
-            )
-        )
+        stood = zip(reply.ids, reply.scores, reply.values, strict=True)
+        places = [
+            Place(int(us), int(float(score)), window.thread_id, id_.decode())
+            for id_, score, us in stood
+        ]
+        found.append((reply.total, places))
     return found
 
 

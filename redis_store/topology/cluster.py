@@ -88,7 +88,7 @@ class ClusterClient(Deployment):
             raise translate(exc) from exc
         loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
         nodes = [self._exchange(node) for node in self.raw.get_primaries()]
-        await _all([node.exchange(loads, self._deadline()) for node in nodes])
+        await asyncio.gather(*(node.exchange(loads, self._deadline()) for node in nodes))
 
     def _only_node(self, commands: Sequence[Command]) -> Node | None:
         nodes = {self._node_of(command) for command in commands}

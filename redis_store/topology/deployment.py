@@ -75,6 +75,7 @@ class Job:
             self.refused([at], error)
         else:
             self.replies[at] = error
+            self.replies.has_errors = True
 
 
 class Deployment(ABC):
@@ -111,7 +112,8 @@ class Deployment(ABC):
 
     async def send(self, commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
         """Send commands: see ``Client.send``."""
-        node = None if self._waits_for(commands) else self._only_node(commands)
+        waits = self.min_replicas and self._waits_for(commands)
+        node = None if waits else self._only_node(commands)
         answer: Replies | BackendError | None = None
         if node is not None:
             # The usual case, without what only trouble needs.
@@ -120,7 +122,7 @@ class Deployment(ABC):
             except BackendError as error:
                 answer = error
             else:
-                if not any(isinstance(reply, Exception) for reply in answer):
+                if not answer.has_errors:
                     return answer
         job = Job(commands, repeatable=repeatable)
         if node is not None and answer is not None:

@@ -6,7 +6,7 @@ may have been applied.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from time import monotonic
 from typing import Any, Protocol, cast
 
@@ -107,10 +107,10 @@ class Node:
         self._is_closed = False
         self._clock: asyncio.TimerHandle | None = None
 
-    async def exchange(
+    def exchange(
         self, commands: Sequence[Command], deadline: float, *, alone: bool = False
-    ) -> Replies:
-        """Send commands; an error reply stands in its place as an exception.
+    ) -> Awaitable[Replies]:
+        """Send commands and await the replies; an error stands in its place as an exception.
 
         Args:
             commands: The commands.
@@ -122,25 +122,18 @@ class Node:
         """
         if self._is_closed:
             raise lost(_closed(), in_doubt=False)
-        if alone or not self._shares:
-            return await self._exchange_alone(commands, deadline)
-        data = b"".join(map(pack, commands))
-        if len(data) > _LARGE:
-            return await self._exchange_alone(commands, deadline)
+        data = pack(commands[0]) if len(commands) == 1 else b"".join(map(pack, commands))
         loop = asyncio.get_running_loop()
         request = Request(data, len(commands), deadline, loop.create_future())
+        if alone or not self._shares or len(data) > _LARGE:
+            return self._exchange_alone(request)
         self._queue.append(request)
         if self._clock is None:
             self._clock = loop.call_later(self._patience * _TICK, self._tick)
         if not self._is_flush_due:
             self._is_flush_due = True
             loop.call_soon(self._flush)
-        try:
-            return await request.done
-        except asyncio.CancelledError:
-            if self._line is not None:
-                self._line.give_up_after(self._patience)
-            raise
+        return request.done
 
     def _tick(self) -> None:
         """Fail what waits too long: one timer for all requests, as one each costs 10 µs."""
@@ -257,26 +250,22 @@ class Node:
             raise
         return connection
 
-    async def _exchange_alone(self, commands: Sequence[Command], deadline: float) -> Replies:
+    async def _exchange_alone(self, request: Request) -> Replies:
         in_doubt = False
         try:
-            async with asyncio.timeout(deadline - monotonic()), self._free:
+            async with asyncio.timeout(request.deadline - monotonic()), self._free:
                 connection = await self._take()
                 in_doubt = not self._is_closed
-                return await self._exchange(connection, commands, deadline)
+                return await self._exchange(connection, request)
         except BackendError:
             raise
         except (exceptions.RedisError, OSError) as exc:
             raise lost(exc, in_doubt=in_doubt) from exc
 
-    async def _exchange(
-        self, connection: Connection, commands: Sequence[Command], deadline: float
-    ) -> Replies:
+    async def _exchange(self, connection: Connection, request: Request) -> Replies:
         line = Line(connection, _nothing)
         self._alone.add(line)
-        data = b"".join(map(pack, commands))
-        done = asyncio.get_running_loop().create_future()
-        request = Request(data, len(commands), deadline, done)
+        done, deadline = request.done, request.deadline
         try:
             if self._is_closed and self._owned:
                 line.abort()

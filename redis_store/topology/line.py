@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any, cast
 
 import hiredis
+import msgspec
 from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import InvalidResponse
 
@@ -19,11 +20,13 @@ from redis_store.errors import BackendError
 from redis_store.topology.translation import translate
 
 _INCOMPLETE = object()
+# Replies that are neither errors nor pushes: one look instead of two.
+_USUAL = frozenset({bytes, int, list, type(None)})
 
 pack: Callable[[Command], bytes] = cast("Any", hiredis).pack_command
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """Commands of one caller, packed, and the replies that have come.
 
     Attributes:
@@ -33,16 +36,11 @@ class Request:
         done: Gets the replies, or the error.
     """
 
-    __slots__ = ("count", "data", "deadline", "done", "replies")
-
-    def __init__(
-        self, data: bytes, count: int, deadline: float, done: "asyncio.Future[Replies]"
-    ) -> None:
-        self.data = data
-        self.count = count
-        self.deadline = deadline
-        self.done = done
-        self.replies = Replies()
+    data: bytes
+    count: int
+    deadline: float
+    done: asyncio.Future[Replies]
+    replies: Replies = msgspec.field(default_factory=Replies)
 
     def fail(self, error: Exception) -> None:
         """Hand the error to the caller, unless it left."""
@@ -98,8 +96,9 @@ class Line(asyncio.Protocol):
         for request in requests:
             self._waiting.append(request)
             self.outstanding += request.count
+        data = [request.data for request in requests]
         # Not writelines: over TLS, each line of it is a record of its own.
-        self._transport.write(b"".join([request.data for request in requests]))
+        self._transport.write(data[0] if len(data) == 1 else b"".join(data))
 
     @property
     def is_written(self) -> bool:
@@ -156,15 +155,19 @@ class Line(asyncio.Protocol):
     def _hand_out(self) -> None:
         gets, waiting = self._reader.gets, self._waiting
         while (reply := gets()) is not _INCOMPLETE:
-            if isinstance(reply, hiredis.PushNotification):
+            is_usual = type(reply) in _USUAL
+            if not is_usual and isinstance(reply, hiredis.PushNotification):
                 continue
             request = waiting[0]
-            request.replies.append(reply)
-            if len(request.replies) == request.count:
+            replies = request.replies
+            replies.append(reply)
+            if not is_usual and isinstance(reply, Exception):
+                replies.has_errors = True
+            if len(replies) == request.count:
                 waiting.popleft()
                 self.outstanding -= request.count
                 if not request.done.done():
-                    request.done.set_result(request.replies)
+                    request.done.set_result(replies)
 
     def pause_writing(self) -> None:
         """Take no more requests: see ``asyncio.Protocol``."""
