@@ -1,6 +1,5 @@
 """Sends what a call needs to read or write in as few round trips as the layout allows."""
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
@@ -100,15 +99,12 @@ class Batch:
 
     async def get(self, keys: Sequence[str]) -> dict[str, bytes | None]:
         """Read string values: one MGET per slot, all in one round trip."""
-        groups: defaultdict[int, list[str]] = defaultdict(list)
-        for key in dict.fromkeys(keys):
-            groups[self.keys.slot(key)].append(key)
-        replies = await self.send([("MGET", *group) for group in groups.values()])
-        return {
-            key: value
-            for group, values in zip(groups.values(), replies, strict=True)
-            for key, value in zip(group, values, strict=True)
-        }
+        groups = self.keys.by_slot(dict.fromkeys(keys))
+        replies = await self.send([("MGET", *group) for group in groups])
+        found: dict[str, bytes | None] = {}
+        for group, values in zip(groups, replies, strict=True):
+            found.update(zip(group, values, strict=True))
+        return found
 
     async def scan(
         self, pattern: str, kind: str, cursor: str = ""

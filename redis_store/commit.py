@@ -76,6 +76,8 @@ class Commit:
 
     async def _take_over(self) -> Found:
         """Take the ids that move; all or none."""
+        if not self._plan.claims:
+            return {}
         refused = self._plan.claims.not_taken(await self._send(self._plan.claims.take_over()))
         if refused:
             await self._send(self._plan.claims.give_back())
@@ -149,6 +151,8 @@ class Commit:
         self, commands: Sequence[Command], *, then: Sequence[Command] = (), repeatable: bool = True
     ) -> Replies:
         """Send commands; that too few replicas confirm them must not stop what is to follow."""
+        if not commands and not then:
+            return Replies()
         try:
             return await self._batch.send(commands, then=then, repeatable=repeatable)
         except ReplicationError as error:

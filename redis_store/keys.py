@@ -10,6 +10,7 @@ Indexes of our own start with ``redis_store:``, which no pattern of Mastra's mat
 
 import re
 from binascii import crc_hqx
+from collections.abc import Iterable
 from typing import cast
 
 from redis_store.errors import ConfigurationError, InvalidArgumentError
@@ -124,6 +125,13 @@ class Keys:
     def slot(self, key: str) -> int:
         """Return what keys must share to be written in one step: nothing in the plain layout."""
         return slot_of(key) if self.hash_tags else 0
+
+    def by_slot(self, keys: Iterable[str]) -> list[list[str]]:
+        """Group keys that can be written in one step."""
+        groups: dict[int, list[str]] = {}
+        for key in keys:
+            groups.setdefault(self.slot(key), []).append(key)
+        return list(groups.values())
 
     def thread(self, thread_id: str) -> str:
         """The thread's record."""
@@ -285,10 +293,11 @@ class Keys:
         domain = {"runs": "workflows", "scores": "scores"}.get(kind, f"memory:{kind}")
         return f"{escape_glob(self.prefix)}redis_store:{domain}:*"
 
-    def record_of(self, kind: str, member: str) -> str:
-        """The record that an entry of such a sorted set names."""
-        spell = {"threads": self.thread, "resources": self.resource, "scores": self.score}
-        return spell.get(kind, self.of_member)(member)
+    def records_of(self, kind: str, members: Iterable[str]) -> dict[str, str]:
+        """The records that entries of such a sorted set name, by entry."""
+        spelled = {"threads": self.thread, "resources": self.resource, "scores": self.score}
+        spell = spelled.get(kind, self.of_member)
+        return {member: spell(member) for member in members}
 
     def owners_pattern(self) -> str:
         """The glob pattern of all counts by resource."""

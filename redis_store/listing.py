@@ -6,7 +6,7 @@ An index is a hint: an entry whose record is gone, or no longer belongs, is remo
 who then reads again; so no page is short and no total counts it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from redis_store.batch import Batch, entries
@@ -141,14 +141,15 @@ class Listing(Generic[R]):
 
     async def _records(self, members: list[str], indexes: Sequence[Index[R]]) -> list[R] | None:
         """Read records; ``None`` after entries that led nowhere were removed."""
+        key_of = self._key_of(members)
         found: dict[str, bytes | None] = {}
         for first in range(0, len(members), _CHUNK):
             chunk = members[first : first + _CHUNK]
-            found |= await self._batch.get([self._key(member) for member in chunk])
+            found |= await self._batch.get([key_of[member] for member in chunk])
         records: list[R] = []
         stale: list[tuple[str, str]] = []
         for member in members:
-            key = self._key(member)
+            key = key_of[member]
             stored = found[key]
             record = None if stored is None else self._kind.decode(key, stored)
             wrong = [i for i in indexes if record is None or not i.lists(record)]
@@ -160,14 +161,14 @@ class Listing(Generic[R]):
         await self._remove(stale, found)
         return None
 
-    def _key(self, member: str) -> str:
-        return self._batch.keys.record_of(self._kind.name, member)
+    def _key_of(self, members: Iterable[str]) -> dict[str, str]:
+        return self._batch.keys.records_of(self._kind.name, members)
 
     async def _remove(
         self, stale: Sequence[tuple[str, str]], found: dict[str, bytes | None]
     ) -> None:
         """Remove index entries, unless their record changed since it was read."""
-        read = {self._key(member): found[self._key(member)] for _, member in stale}
+        read = {key: found[key] for key in self._key_of(name for _, name in stale).values()}
         tx = Transaction(self._batch)
         tx.same(read)
         for shard, member in stale:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha1
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from redis_store.plan import Body, Found, Part, Plan, Step
 
 # Every round of contending writers has a winner, so this many can race on one record.
 ATTEMPTS = 1000
+
+_created_us = attrgetter("created_us")
 
 # Bytes from which a value is compared by digest and changed by splicing.
 _LONG = 512
@@ -60,10 +63,7 @@ class Transaction:
 
     def present(self, keys: Sequence[str]) -> None:
         """Refuse unless every key holds a string."""
-        groups: defaultdict[int, list[str]] = defaultdict(list)
-        for key in keys:
-            groups[self.keys.slot(key)].append(key)
-        for group in groups.values():
+        for group in self.keys.by_slot(keys):
             self._part(group[0]).checks.append(Step("present", group, [len(group)]))
 
     def located(self, thread_of: Mapping[str, str]) -> None:
@@ -125,20 +125,20 @@ class Transaction:
 
     def put(self, thread_id: str, bodies: Sequence[Body]) -> None:
         """Store messages in a thread, each at its place, and list the thread as holding them."""
-        bodies = sorted(bodies, key=lambda body: body.created_us)
-        owners = Counter(body.resource_id for body in bodies)
-        args: list[Argument] = [self.keys.bodies(thread_id), len(bodies), len(owners)]
-        for body in bodies:
-            args += (body.id, body.created_us, body.json)
-        for resource_id, count in owners.items():
-            args += (resource_id, count)
-        self._near(thread_id, [body.id for body in bodies])
-        self._thread_step("put", thread_id, args)
-        self.keep(thread_id, (body.id for body in bodies))
+        bodies = sorted(bodies, key=_created_us)
+        ids = [body.id for body in bodies]
         # By rising date, so the last one of a resource is its newest.
         newest = {body.resource_id: body.created_us for body in bodies}
+        args: list[Argument] = [self.keys.bodies(thread_id), len(bodies), len(newest), *ids]
+        args += [body.created_us for body in bodies]
+        args += [body.json for body in bodies]
+        owners = Counter([body.resource_id for body in bodies])
         for resource_id, us in newest.items():
+            args += (resource_id, owners[resource_id])
             self.hint("ZADD", self.keys.participants(resource_id), "GT", us, thread_id)
+        self._near(thread_id, ids)
+        self._thread_step("put", thread_id, args)
+        self.keep(thread_id, ids)
 
     def keep(self, thread_id: str, written: Iterable[str] = ()) -> None:
         """Let a thread live on with the messages that are written, where threads expire."""
@@ -243,7 +243,11 @@ class Transaction:
         return await (finished(run) if self.keys.hash_tags else run)
 
     def _part(self, key: str) -> Part:
-        return self._plan.parts.setdefault(self.keys.slot(key), Part())
+        slot = self.keys.slot(key)
+        part = self._plan.parts.get(slot)
+        if part is None:
+            part = self._plan.parts[slot] = Part()
+        return part
 
     def _near(self, thread_id: str, message_ids: Iterable[str]) -> None:
         """Run only where all of these messages are: a cluster looks at the keys it is told of.

@@ -5,9 +5,10 @@
 -- %.0f, as tostring() keeps 14 digits and a score has 16.
 local function whole(number) return string.format('%.0f', number) end
 
--- Run a variadic command over a list in chunks: Lua unpacks at most 8,000 values.
-local function chunks(list, run)
-  for i = 1, #list, 4000 do run(unpack(list, i, math.min(i + 3999, #list))) end
+-- Run a variadic command over (a part of) a list in chunks: Lua unpacks at most 8,000 values.
+local function chunks(list, run, first, last)
+  last = last or #list
+  for i = first or 1, last, 4000 do run(unpack(list, i, math.min(i + 3999, last))) end
 end
 
 local function created_us(bodies, id, score)

@@ -1,39 +1,33 @@
 -- The steps of a commit that change a thread's messages: bodies, order and owners.
 
--- KEYS: order, owners. ARGV: body prefix, n, m, n times (id, created_at µs, body) by rising date,
+-- KEYS: order, owners. ARGV: body prefix, n, m, n ids, n created_at µs that do not fall, n bodies,
 -- m times (resource, how many of the n). Stores the messages.
 function writes.put()
   local order, owners, bodies, n, m = key(), key(), arg(), number(), number()
-  local ids, dates, texts = {}, {}, {}
-  for i = 1, n do
-    ids[i], dates[i], texts[i] = ARGV[arg_at + 1], tonumber(ARGV[arg_at + 2]), ARGV[arg_at + 3]
-    arg_at = arg_at + 3
-  end
+  local ids, dates, texts = before(n), before(n), before(n)
+  local gained, lost = {}, {}
+  for _ = 1, m do gained[arg()] = number() end
+  local oldest = tonumber(ARGV[dates + 1])
   local last = tonumber(redis.call('ZRANGE', order, -1, -1, 'WITHSCORES')[2] or '-inf')
-  local behind_all = last < dates[1] or rank(order, bodies, dates[1]) == redis.call('ZCARD', order)
-  if behind_all and not any_placed(order, ids) then
-    append(order, bodies, last, ids, dates, texts)
+  local scores, any = placed(order, ids, n)
+  if any or last >= oldest and rank(order, bodies, oldest) < redis.call('ZCARD', order) then
+    insert(order, bodies, replace(order, bodies, scores, lost, ids, dates, texts, n))
   else
-    local homeless, since = {}, {}
-    for i = 1, n do
-      if replace(order, owners, bodies, ids[i], dates[i], texts[i]) then
-        homeless[#homeless + 1], since[#since + 1] = ids[i], dates[i]
-      end
-    end
-    insert(order, bodies, homeless, since)
+    append(order, bodies, last, ids, dates, texts, n)
   end
-  for _ = 1, m do redis.call('HINCRBY', owners, arg(), arg()) end
+  recount(owners, gained, lost)
 end
 
 -- KEYS: order, owners. ARGV: body prefix, n, n ids. Removes messages; returns how many existed.
 function writes.drop()
-  local order, owners, bodies, existed = key(), key(), arg(), 0
+  local order, owners, bodies, existed, lost = key(), key(), arg(), 0, {}
   for _ = 1, number() do
     local id = arg()
     local body = redis.call('GET', bodies .. id)
-    if body then disown(owners, body) end
+    if body then lose(lost, body) end
     existed = existed + redis.call('DEL', bodies .. id)
     redis.call('ZREM', order, id)
   end
+  recount(owners, {}, lost)
   return existed
 end

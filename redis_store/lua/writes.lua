@@ -3,40 +3,66 @@
 
 local writes, results = {}, {1}
 
-local function disown(owners, body)
-  local resource = text(body, 'resourceId')
-  if resource and redis.call('HEXISTS', owners, resource) == 1 then
-    redis.call('HINCRBY', owners, resource, -1)
+-- Count messages that owners gained and lost. What is not counted at all stays so: other writers do
+-- not count, and then readers look at each message.
+local function recount(owners, gained, lost)
+  for resource, n in pairs(lost) do
+    local more = (gained[resource] or 0) - n
+    if more ~= 0 and redis.call('HEXISTS', owners, resource) == 1 then
+      redis.call('HINCRBY', owners, resource, more)
+    end
+  end
+  for resource, n in pairs(gained) do
+    if not lost[resource] then redis.call('HINCRBY', owners, resource, n) end
   end
 end
 
--- Store a message; tell whether it needs a place, for it is new or its date changed.
-local function replace(order, owners, bodies, id, us, body)
-  local old, placed = redis.call('GET', bodies .. id), redis.call('ZSCORE', order, id)
-  redis.call('SET', bodies .. id, body, 'KEEPTTL')
-  if old then disown(owners, old) end
-  if placed and old and to_us(text(old, 'createdAt') or '') == us then return false end
-  if placed then redis.call('ZREM', order, id) end
-  return true
+-- Note the loss of a message.
+local function lose(lost, body)
+  local resource = text(body, 'resourceId')
+  if resource then lost[resource] = (lost[resource] or 0) + 1 end
+end
+
+-- The scores of n messages, false where they have none; and whether any has one.
+local function placed(order, ids, n)
+  local scores, any = {}, false
+  chunks(ARGV, function(...)
+    for _, score in ipairs(redis.call('ZMSCORE', order, ...)) do
+      scores[#scores + 1], any = score, any or score
+    end
+  end, ids + 1, ids + n)
+  return scores, any
+end
+
+-- Store messages in place of older ones; returns the ids and dates of those that need a place, for
+-- they are new or their date changed.
+local function replace(order, bodies, scores, lost, ids, dates, texts, n)
+  local homeless, since = {}, {}
+  for i = 1, n do
+    local id, us = ARGV[ids + i], tonumber(ARGV[dates + i])
+    local old = redis.call('GET', bodies .. id)
+    redis.call('SET', bodies .. id, ARGV[texts + i], 'KEEPTTL')
+    if old then lose(lost, old) end
+    if not (scores[i] and old and to_us(text(old, 'createdAt') or '') == us) then
+      if scores[i] then redis.call('ZREM', order, id) end
+      homeless[#homeless + 1], since[#since + 1] = id, us
+    end
+  end
+  return homeless, since
 end
 
 -- Store messages behind all others, the last of which has `score`: two variadic commands, 7x less
--- time than one each.
-local function append(order, bodies, score, ids, dates, texts)
+-- time than one each. The n ids, dates and texts follow these positions in ARGV.
+local function append(order, bodies, score, ids, dates, texts, n)
   local scored, stored = {}, {}
-  for i, id in ipairs(ids) do
-    score = math.max(dates[i], score + 1)
-    scored[2 * i - 1], scored[2 * i] = whole(score), id
-    stored[2 * i - 1], stored[2 * i] = bodies .. id, texts[i]
+  for i = 1, n do
+    local id, date = ARGV[ids + i], ARGV[dates + i]
+    local us = tonumber(date)
+    if us <= score then us, date = score + 1, whole(score + 1) end
+    score = us
+    scored[2 * i - 1], scored[2 * i] = date, id
+    stored[2 * i - 1], stored[2 * i] = bodies .. id, ARGV[texts + i]
   end
   chunks(stored, function(...) redis.call('MSET', ...) end)
   chunks(scored, function(...) redis.call('ZADD', order, ...) end)
-end
-
-local function any_placed(order, ids)
-  local found = false
-  chunks(ids, function(...)
-    for _, score in ipairs(redis.call('ZMSCORE', order, ...)) do found = found or score end
-  end)
-  return found
 end

@@ -138,7 +138,8 @@ class Pruning:
 
     async def _remove(self, rule: _Rule, shard: str, members: list[str], limit_us: int) -> int:
         """Remove those records that are as old as their entry says, and mend other entries."""
-        key_of = {self._keys.record_of(rule.kind.name, member): member for member in members}
+        record_of = self._keys.records_of(rule.kind.name, members)
+        key_of = {key: member for member, key in record_of.items()}
         found = await self._batch.get(list(key_of))
         while True:
             tx = Transaction(self._batch)

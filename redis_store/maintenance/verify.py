@@ -75,7 +75,7 @@ class Verification:
         members = await self._batch.command("ZRANGE", index, 0, -1)
         for first in range(0, len(members), _CHUNK):
             names = [member.decode() for member in members[first : first + _CHUNK]]
-            key_of = {name: self._keys.record_of(kind.name, name) for name in names}
+            key_of = self._keys.records_of(kind.name, names)
             found = await self._batch.get(list(key_of.values()))
             records = _readable(kind, found)
             listed = await entries_of(self._batch, kind, records)

@@ -135,7 +135,7 @@ def _write(tx: Transaction, changes: Mapping[str, _Change]) -> None:
         us, resource_id = epoch_us(change.message.created_at), change.message.resource_id
         body = Body(id_, us, resource_id, change.after)
         bodies.setdefault(change.message.thread_id, []).append(body)
-        tx.same({change.key: change.before})
+    tx.same({change.key: change.before for change in changes.values()})
     target = {id_: change.message.thread_id for id_, change in changes.items()}
     was_in = {id_: change.thread_id for id_, change in changes.items()}
     moved = {id_: thread_id for id_, thread_id in was_in.items() if thread_id != target[id_]}
