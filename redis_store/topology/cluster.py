@@ -7,7 +7,7 @@ writes that may have been applied.
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from redis_store.client import Command, Reply
 from redis_store.errors import BackendError
 from redis_store.keys import slot_of
 from redis_store.scripts import BY_SHA, is_read
-from redis_store.topology.deployment import Deployment, Job, Limits
+from redis_store.topology.deployment import Deployment, Job, Limits, Part
 from redis_store.topology.exchange import MAX_CONNECTIONS, Connection, Node
 from redis_store.topology.standalone import scan_command
 from redis_store.topology.translation import translate
@@ -87,13 +87,13 @@ class ClusterClient(Deployment):
         except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as exc:
             raise translate(exc) from exc
         loads = [("SCRIPT", "LOAD", script.source) for script in BY_SHA.values()]
-        nodes = [self._exchange(node) for node in self.raw.get_primaries()]
+        nodes = [self._served(node) for node in self.raw.get_primaries()]
         await asyncio.gather(*(node.exchange(loads, self._deadline()) for node in nodes))
 
     def _only_node(self, commands: Sequence[Command]) -> Node | None:
         nodes = {self._node_of(command) for command in commands}
         node = nodes.pop()
-        return self._exchange(node) if node is not None and not nodes else None
+        return self._served(node) if node is not None and not nodes else None
 
     async def _round(self, job: Job) -> None:
         positions, job.pending = job.pending, []
@@ -107,11 +107,9 @@ class ClusterClient(Deployment):
             else:
                 groups[node, at in job.asking].append(at)
         job.asking.clear()
-        await _all(
-            [
-                self._ask(self._exchange(node), job, group, asking=asking)
-                for (node, asking), group in groups.items()
-            ]
+        await self._exchange(
+            job,
+            [Part(self._served(node), group, asking) for (node, asking), group in groups.items()],
         )
         if job.pending and job.error is not None and job.error.details["reason"] not in _REDIRECTED:
             await self._refresh()
@@ -154,7 +152,7 @@ class ClusterClient(Deployment):
             return random.choice(nodes[1:])  # noqa: S311 - any will do
         return nodes[0] if nodes else None
 
-    def _exchange(self, node: ClusterNode) -> Node:
+    def _served(self, node: ClusterNode) -> Node:
         known = self._nodes.get(node.name)
         if known is None:
             size = min(node.max_connections, MAX_CONNECTIONS)
@@ -198,7 +196,7 @@ class ClusterClient(Deployment):
             name, _, there = at.partition(" ")
             job.commands = [scan_command(pattern, kind, there)]
             job.pending = []
-            await self._ask(self._exchange(self.raw.get_node(node_name=name)), job, [0])
+            await self._exchange(job, [Part(self._served(self.raw.get_node(node_name=name)), [0])])
             if job.pending:
                 await self._refresh()
 
@@ -232,16 +230,6 @@ def _key_of(command: Command) -> str | None:
     if name in ("EVALSHA", "EVAL"):
         return str(command[3]) if command[2] else None
     return str(command[1]) if len(command) > 1 and name not in _KEYLESS else None
-
-
-async def _all(steps: Sequence[Coroutine[Any, Any, object]]) -> None:
-    """Run steps at once, all to their end; raise the first one's error."""
-    if len(steps) == 1:
-        await steps[0]
-        return
-    for outcome in await asyncio.gather(*steps, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
 
 
 _KEYLESS = frozenset({"CLUSTER", "INFO", "PING", "SCRIPT", "WAIT"})

@@ -4,7 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -76,6 +76,20 @@ class Job:
         else:
             self.replies[at] = error
             self.replies.has_errors = True
+
+
+class Part(NamedTuple):
+    """What one node gets of a job.
+
+    Attributes:
+        node: The node.
+        positions: Which of the commands.
+        asking: Whether the node does not own their slot yet.
+    """
+
+    node: Node
+    positions: Sequence[int]
+    asking: bool = False
 
 
 class Deployment(ABC):
@@ -168,35 +182,51 @@ class Deployment(ABC):
     async def _round(self, job: Job) -> None:
         """Send what is pending, once."""
 
-    async def _ask(
-        self, node: Node, job: Job, positions: Sequence[int], *, asking: bool = False
-    ) -> None:
-        """Send commands to one node; what got no reply is pending again.
+    async def _exchange(self, job: Job, parts: Sequence[Part]) -> None:
+        """Send parts at once and await all replies; what got none is pending again."""
+        if not parts:
+            return
+        sent = [asyncio.ensure_future(self._send(job, part)) for part in parts]
+        try:
+            await asyncio.wait(sent)
+        except asyncio.CancelledError:
+            for replies in sent:
+                replies.cancel()
+            await asyncio.wait(sent)
+            raise
+        errors: list[Exception] = []
+        for part, replies in zip(parts, sent, strict=True):
+            try:
+                self._take_all(job, part, replies)
+            except Exception as error:  # noqa: BLE001 - raised below, when all are looked at
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
-        Args:
-            node: The node.
-            job: Whose commands.
-            positions: Which of them.
-            asking: Whether the node does not own their slot yet.
-        """
-        commands = [job.commands[at] for at in positions]
+    def _send(self, job: Job, part: Part) -> Awaitable[Replies]:
+        commands = [job.commands[at] for at in part.positions]
         waits = self._waits_for(commands)
-        if asking:
+        if part.asking:
             commands = [each for command in commands for each in (("ASKING",), command)]
         if waits:
             left = self._deadline() - monotonic()
             seconds = min(left * _WAIT_SHARE, left - _WAIT_SLACK)
             commands.append(("WAIT", self.min_replicas, max(1, int(seconds * 1000))))
+        return part.node.exchange(commands, self._deadline(), alone=waits)
+
+    def _take_all(self, job: Job, part: Part, sent: asyncio.Future[Replies]) -> None:
+        """Note the replies to a part."""
         try:
-            replies = await node.exchange(commands, self._deadline(), alone=waits)
+            replies = sent.result()
         except BackendError as error:
-            job.lost(positions, error)
+            job.lost(part.positions, error)
             return
-        if waits:
+        each = 2 if part.asking else 1
+        if len(replies) > each * len(part.positions):
             confirmed = replies.pop()
             job.replies.confirm(confirmed if isinstance(confirmed, int) else 0)
-        for at, reply in zip(positions, replies[1::2] if asking else replies, strict=True):
-            self._take(job, at, reply, node)
+        for at, reply in zip(part.positions, replies[each - 1 :: each], strict=True):
+            self._take(job, at, reply, part.node)
 
     def _waits_for(self, commands: Sequence[Command]) -> bool:
         """Whether replicas must confirm these."""

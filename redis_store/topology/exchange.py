@@ -120,12 +120,10 @@ class Node:
         Raises:
             BackendError: No connection; or it broke, ``in_doubt`` if commands may be applied.
         """
-        if self._is_closed:
-            raise lost(_closed(), in_doubt=False)
         data = pack(commands[0]) if len(commands) == 1 else b"".join(map(pack, commands))
         loop = asyncio.get_running_loop()
         request = Request(data, len(commands), deadline, loop.create_future())
-        if alone or not self._shares or len(data) > _LARGE:
+        if alone or not self._shares or len(data) > _LARGE or self._is_closed:
             return self._exchange_alone(request)
         self._queue.append(request)
         if self._clock is None:
@@ -251,6 +249,8 @@ class Node:
         return connection
 
     async def _exchange_alone(self, request: Request) -> Replies:
+        if self._is_closed:
+            raise lost(_closed(), in_doubt=False)
         in_doubt = False
         try:
             async with asyncio.timeout(request.deadline - monotonic()), self._free:

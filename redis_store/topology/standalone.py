@@ -7,7 +7,7 @@ import redis.asyncio as aioredis
 
 from redis_store.client import Command
 from redis_store.errors import BackendError
-from redis_store.topology.deployment import Deployment, Job, Limits
+from redis_store.topology.deployment import Deployment, Job, Limits, Part
 from redis_store.topology.exchange import Node, Pool
 
 _SCAN_COUNT = 1000
@@ -29,7 +29,7 @@ class StandaloneClient(Deployment):
 
     async def _round(self, job: Job) -> None:
         positions, job.pending = job.pending, []
-        await self._ask(self._node, job, positions)
+        await self._exchange(job, [Part(self._node, positions)])
 
     async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
         """Look at some keys: see ``Client.scan``."""
