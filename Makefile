@@ -6,7 +6,6 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PEER := tests/interop/.peer
-BENCH_PEER := benchmarks/.peers/node
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
@@ -35,10 +34,8 @@ peer: ## Install the published @mastra/redis with npm, for the tests
 bench: $(VENV)/.dev-ready ## Measure speed next to others, in a minute; ARGS=--full for more
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-peers: ## Install the others that bench measures, with npm
-	@mkdir -p $(BENCH_PEER)
-	@cd $(BENCH_PEER) && echo '{"private": true}' > package.json && npm install --silent \
-		--no-package-lock --no-audit --no-fund @mastra/redis@1.4.6 @mastra/core@1
+bench-peers: | $(BIN)/pip ## Install the others that bench measures, with npm and pip
+	@$(BIN)/python -m benchmarks.peers
 
 check: $(VENV)/.dev-ready ## Lint, formatting and types: ruff, mypy, pyright
 	@$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from benchmarks import meter, plot, processes, report, rounds, setting
+from benchmarks import meter, plot, processes, report, rounds, setting, studies
 from benchmarks.dataset import Dataset
 from benchmarks.operations import OPERATIONS, Operation
 from benchmarks.order import Order
@@ -23,8 +23,10 @@ from redis_store.embedded import EmbeddedServer
 
 _RESULTS: Final = Path(__file__).parent / "results"
 _KINDS: Final = ("library", "floor", "stock")
-_QUICK: Final = Pace(rounds=2, batch=0.03, share=0.8)
-_FULL: Final = Pace(rounds=11, batch=0.25, share=6.0)
+_QUICK: Final = Pace(rounds=2, batch=0.03, share=0.115)
+_FULL: Final = Pace(rounds=11, batch=0.25, share=0.86)
+# Of peers some take seconds for it, and half a minute to write their threads.
+_LONG_FOR_PEERS: Final = "turn, 100 agents"
 
 
 def _arguments() -> argparse.Namespace:
@@ -32,10 +34,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="more rounds, longer ones")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), help="one event loop, not both")
     parser.add_argument("--only", default="", help="operations whose name contains this")
+    studies.add_arguments(parser)
     return parser.parse_args()
 
 
-def _entrants(loop: str | None) -> tuple[list[Entrant], list[str]]:
+def _entrants(loop: str | None, *, full: bool) -> tuple[list[Entrant], list[str]]:
     """List who takes part, and who cannot and why."""
     loops, missing = [loop] if loop else ["asyncio", "uvloop"], list[str]()
     if find_spec("uvloop") is None and "uvloop" in loops:
@@ -47,7 +50,17 @@ def _entrants(loop: str | None) -> tuple[list[Entrant], list[str]]:
         missing.append(f"{NODE.kind}: {why}")
     else:
         entrants.append(NODE)
-    return entrants, missing
+    peers, absent = _peers(loops, full=full)
+    return entrants + peers, missing + absent
+
+
+def _peers(loops: Sequence[str], *, full: bool) -> tuple[list[Entrant], list[str]]:
+    """List the peers in Python: in quick mode on one loop, in what is quickly done."""
+    lists = [processes.peers(loop) for loop in (loops if full else loops[:1])]
+    entrants = [peer for peers, _ in lists for peer in peers]
+    if not full:
+        entrants = [peer.without(_LONG_FOR_PEERS) for peer in entrants]
+    return entrants, lists[0][1]
 
 
 async def _measure(
@@ -77,10 +90,13 @@ def _write(results: Results) -> None:
 def main() -> None:
     """Run the program."""
     arguments = _arguments()
+    if studies.run(arguments):
+        return
     operations = [operation for operation in OPERATIONS if arguments.only in operation.name]
     if not operations:
         sys.exit(f"no operation's name contains {arguments.only!r}")
-    entrants, missing = _entrants(arguments.loop)
+    entrants, missing = _entrants(arguments.loop, full=arguments.full)
+    entrants = [each for each in entrants if any(each.takes_part(o.name) for o in operations)]
     results = asyncio.run(_measure(operations, entrants, missing, full=arguments.full))
     _write(results)
     print(report.markdown(results))

@@ -1,12 +1,10 @@
 """What a contender written in Python can do."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
+from benchmarks.serving import Job
 from redis_store import Message
-
-# A call that is ready to be timed; it returns how many records it was about.
-Job = Callable[[], Awaitable[int]]
 
 
 class Contender(Protocol):

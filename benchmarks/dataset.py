@@ -53,8 +53,11 @@ class Dataset:
         self._client: Any = store.get_client()
 
     async def reset(self) -> None:
-        """Start anew: a thread of 1,000 messages, one of 10,000, and a user of 100 threads."""
-        await self._client.flushall()
+        """Start anew: a thread of 1,000 messages, one of 10,000, and a user of 100 threads.
+
+        Peers keep theirs in databases of their own.
+        """
+        await self._client.flushdb()
         # An index of nothing is complete: stores that are opened from now on rely on it.
         await self._store.reindex()
         for thread_id, length in LENGTHS.items():
@@ -91,5 +94,5 @@ class Dataset:
             await self._client.unlink(*keys[first : first + _CHUNK])
 
     async def drop_saved(self, tag: str, count: int) -> None:
-        """Remove messages that agents saved."""
+        """Remove messages that were added to the threads here."""
         await self._store.memory.delete_messages([f"{tag}-{i}" for i in range(count)])

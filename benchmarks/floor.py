@@ -6,8 +6,8 @@ Commands that read are packed beforehand; records are decoded as everybody does.
 from collections.abc import Sequence
 
 from benchmarks import records, wire
-from benchmarks.contender import Job
 from benchmarks.records import KEYS
+from benchmarks.serving import Job
 from benchmarks.wire import Wire, pack
 from redis_store import Message
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from benchmarks.contender import Job
+from benchmarks.serving import Job
 from redis_store import Message, MessagePatch, RedisStore
 
 

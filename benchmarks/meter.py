@@ -1,10 +1,9 @@
 """What a call costs, counted for each contender before times are taken."""
 
-from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from benchmarks.order import Order, Turn
-from benchmarks.processes import Worker, running
+from benchmarks.processes import Worker, all_running
 from benchmarks.proxy import Traffic, counting
 from benchmarks.results import Cell, Count
 
@@ -21,15 +20,13 @@ async def count(order: Order, url: str, client: Any) -> dict[str, dict[str, Cell
         client: A ``redis.asyncio`` client of it.
     """
     cells: dict[str, dict[str, Cell]] = {operation.name: {} for operation in order.operations}
-    async with AsyncExitStack() as stack:
-        proxied, traffic = await stack.enter_async_context(counting(url))
-        workers = {
-            entrant: await stack.enter_async_context(running(entrant, proxied))
-            for entrant in order.entrants
-        }
+    async with (
+        counting(url) as (proxied, traffic),
+        all_running(order.entrants, proxied) as workers,
+    ):
         async for turn in order.turns("counting"):
             worker = workers[turn.entrant]
-            await worker.measure(order.warmup())
+            await worker.measure(order.warmup(turn.entrant))
             counted = await _counted(worker, turn, traffic, client)
             if counted.elapsed < _LONG:
                 # The first time opened connections, and compiled what is compiled when it is used.
@@ -39,7 +36,7 @@ async def count(order: Order, url: str, client: Any) -> dict[str, dict[str, Cell
 
 
 async def _counted(worker: Worker, turn: Turn, traffic: Traffic, client: Any) -> Count:
-    async with turn.prepared(times=1) as request:
+    async with turn.prepared(worker, times=1) as request:
         request.watch = True
         before = await client.info("commandstats")
         traffic.reset()

@@ -29,8 +29,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_save(self) -> bool:
-        """Whether it saves to threads of its own."""
-        return self.call == "save"
+        """Whether it saves to new threads."""
+        return self.call == "save" and not self.threads
 
     @property
     def is_turn(self) -> bool:
@@ -53,7 +53,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     def saved(self, times: int) -> int:
         """Return how many messages a request adds."""
-        return self.size * times * self.agents if self.is_save or self.is_turn else 0
+        return self.size * times * self.agents if self.call in {"save", "turn"} else 0
 
 
 _AGENTS = tuple(dataset.AGENTS)
@@ -63,9 +63,13 @@ OPERATIONS = (
     Operation(name="100 concurrent gets", call="get_each", threads=tuple(dataset.OWNED), got=100),
     Operation(name="last 10 of 1,000", call="last", threads=(dataset.MIDDLE,), size=10, got=10),
     Operation(name="last 10 of 10,000", call="last", threads=(dataset.LONG,), size=10, got=10),
+    Operation(name="all of 1,000", call="last", threads=(dataset.MIDDLE,), got=1_000, most=20),
     Operation(name="all of 10,000", call="last", threads=(dataset.LONG,), got=10_000, most=5),
     Operation(name="save 1", call="save", size=1, got=1),
     Operation(name="save 2", call="save", size=2, got=2),
+    Operation(
+        name="append 2 to 1,000", call="save", threads=(dataset.MIDDLE,), size=2, got=2, most=50
+    ),
     Operation(name="save 1,000", call="save", size=1_000, got=1_000, most=10),
     Operation(name="save 10,000", call="save", size=10_000, got=10_000, most=2),
     Operation(name="update 10", call="update", threads=(dataset.MIDDLE,), size=10, got=10),

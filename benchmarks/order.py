@@ -3,11 +3,16 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Final
 
-from benchmarks.dataset import OWNED, Dataset
+from benchmarks.dataset import AGENT_LENGTH, MIDDLE, OWNED, Dataset
 from benchmarks.operations import Operation
-from benchmarks.processes import Entrant
+from benchmarks.processes import Entrant, Worker
 from benchmarks.protocol import Request, Sample
+
+# How much longer than the others' a peer's threads may become by turns, as writing hundreds of
+# them anew takes long.
+_SLACK: Final = AGENT_LENGTH // 20
 
 
 class Turn:
@@ -20,13 +25,34 @@ class Turn:
         self._tag = tag
 
     @asynccontextmanager
-    async def prepared(self, times: int) -> AsyncGenerator[Request]:
+    async def prepared(self, worker: Worker, times: int) -> AsyncGenerator[Request]:
         """Give the request; remove afterwards what it saved."""
         request = self.operation.request(self._tag, times)
+        if self.entrant.is_peer:
+            request.threads = self._threads_of_peer(request)
+            await worker.measure(self._preparing(request.threads))
+            yield request
+            return
         if self.operation.is_save:
             await self._data.open_scratch(request.threads[0])
         yield request
-        saved = self.operation.saved(times)
+        await self._tidy(request, self.operation.saved(times))
+
+    def _threads_of_peer(self, request: Request) -> list[str]:
+        """List one per agent, as it makes them itself; to save, a new one per call.
+
+        In the same thread its second call would find what the first one saved, and read it too.
+        """
+        if self.operation.is_save:
+            return [f"{request.threads[0]}-{i}" for i in range(request.times)]
+        return request.threads[: self.operation.agents]
+
+    def _preparing(self, threads: list[str]) -> Request:
+        length = 0 if self.operation.is_save else AGENT_LENGTH
+        slack = _SLACK if self.operation.is_turn else 0
+        return Request(call="prepare", threads=threads, size=length, slack=slack)
+
+    async def _tidy(self, request: Request, saved: int) -> None:
         if self.operation.is_save:
             await self._data.drop_scratch(request.threads[0], self._tag, saved)
         elif saved:
@@ -81,14 +107,17 @@ class Order:
                 await self._data.add_agents()
                 has_agents = True
             for lap in range(laps(operation)):
-                for entrant in self._from(shift + lap):
+                for entrant in self._from(operation, shift + lap):
                     self._progress(f"{title}: {operation.name}, {entrant.name}")
                     yield Turn(self._data, operation, entrant, f"m{next(self._numbers)}")
 
-    def _from(self, shift: int) -> list[Entrant]:
-        first = shift % len(self.entrants)
-        return [*self.entrants[first:], *self.entrants[:first]]
+    def _from(self, operation: Operation, shift: int) -> list[Entrant]:
+        able = [entrant for entrant in self.entrants if entrant.takes_part(operation.name)]
+        first = shift % len(able)
+        return [*able[first:], *able[:first]]
 
-    def warmup(self) -> Request:
-        """Build a request that opens as many connections as any other does."""
+    def warmup(self, entrant: Entrant) -> Request:
+        """Build a request that opens as many connections as others do; of a peer, one."""
+        if entrant.is_peer:
+            return Request(call="prepare", threads=[MIDDLE], size=AGENT_LENGTH)
         return Request(call="get_each", threads=list(OWNED))

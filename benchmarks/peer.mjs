@@ -112,6 +112,7 @@ const say = (reply) => process.stdout.write(`${JSON.stringify(reply)}\n`);
 const versions = {
   node: process.versions.node,
   '@mastra/redis': here('@mastra/redis/package.json').version,
+  '@mastra/core': here('@mastra/core/package.json').version,
   'node-redis': here('redis/package.json').version,
 };
 say({ versions });

@@ -1,64 +1,121 @@
-"""A run as a plot: an SVG, time per call on a logarithmic axis."""
+"""A run as a plot: a row per operation, time per call on a logarithmic axis."""
 
+from collections.abc import Sequence
 from math import ceil, floor, log10
 from typing import Final
-from xml.sax.saxutils import escape
 
-from benchmarks.results import Results
+from benchmarks.drawing import FAINT, Drawing, colours, duration, width
+from benchmarks.operations import Operation
+from benchmarks.processes import NODE, Entrant
+from benchmarks.results import Results, Spread
 
-_LEFT: Final = 170
-_WIDTH: Final = 620
-_RIGHT: Final = 30
-_ROW: Final = 30
-_LEGEND: Final = 20
-_COLOURS: Final = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#777777")
-_FONT: Final = "font-family='sans-serif' font-size='12'"
+_LEFT: Final = 150
+_WIDTH: Final = 660
+_RATIOS: Final = 120
+_ROW: Final = 36
+_DOTS: Final = 22  # from the first contender's to the last one's, within a row
+_TITLE: Final = 26
+_LEGEND: Final = 22
+_SHADE: Final = "#f4f6f8"
+_LIBRARY: Final = "library"
 
 
 def svg(results: Results) -> str:
-    """Draw a row per operation, and in it a dot per contender between its quartiles."""
-    spreads = [
-        [results.values(operation, entrant) for entrant in results.entrants]
-        for operation in results.operations
-    ]
-    low = floor(log10(min(spread.low for row in spreads for spread in row)))
-    high = ceil(log10(max(spread.high for row in spreads for spread in row)))
-    top = _LEGEND * len(results.entrants) + 20
-    bottom = top + _ROW * len(spreads)
-
-    def x(seconds: float) -> float:
-        return _LEFT + _WIDTH * (log10(seconds) - low) / (high - low)
-
-    parts = [
-        _text(_LEFT + 12, _LEGEND * (i + 1), entrant.name) + _dot(_LEFT, _LEGEND * (i + 1) - 4, i)
-        for i, entrant in enumerate(results.entrants)
-    ]
-    for power in range(low, high + 1):
-        at = x(10.0**power)
-        parts.append(_line(at, top, at, bottom, "#dddddd"))
-        parts.append(_text(at - 12, bottom + 18, f"{10.0 ** (power + 3):g} ms"))
-    for i, (operation, row) in enumerate(zip(results.operations, spreads, strict=True)):
-        y = top + _ROW * (i + 0.5)
-        parts.append(_text(8, y + 4, operation.name))
-        for j, spread in enumerate(row):
-            dy = y + (j - (len(row) - 1) / 2) * 2.5
-            parts.append(_line(x(spread.low), dy, x(spread.high), dy, _COLOURS[j % len(_COLOURS)]))
-            parts.append(_dot(x(spread.median), dy, j))
-    size = f"width='{_LEFT + _WIDTH + _RIGHT}' height='{bottom + 30}'"
-    background = "<rect width='100%' height='100%' fill='white'/>"
-    body = "\n".join([background, *parts])
-    return f"<svg xmlns='http://www.w3.org/2000/svg' {size} {_FONT}>\n{body}\n</svg>\n"
+    """Draw a dot per contender and operation, between its quartiles."""
+    return _Plot(results).draw()
 
 
-def _text(x: float, y: float, text: str) -> str:
-    return f"<text x='{x:.1f}' y='{y:.1f}'>{escape(text)}</text>"
+class _Plot:
+    """A plot while it is drawn."""
 
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._drawing = Drawing()
+        self._kinds = list(dict.fromkeys(entrant.kind for entrant in results.entrants))
+        self._colours = colours(self._kinds)
+        self._loops = {entrant.loop for entrant in results.entrants}
+        spreads = [
+            spread for operation in results.operations for _, spread in self._spreads(operation)
+        ]
+        self._low = floor(log10(min(spread.low for spread in spreads)))
+        self._high = ceil(log10(max(spread.high for spread in spreads)))
 
-def _dot(x: float, y: float, number: int) -> str:
-    colour = _COLOURS[number % len(_COLOURS)]
-    return f"<circle cx='{x:.1f}' cy='{y:.1f}' r='4' fill='{colour}'/>"
+    def draw(self) -> str:
+        """Draw it all."""
+        top = self._legend() + 34
+        bottom = top + _ROW * len(self._results.operations)
+        for number in range(0, len(self._results.operations), 2):
+            self._shade(top + _ROW * (number + 0.5))
+        self._axis(top, bottom)
+        for number, operation in enumerate(self._results.operations):
+            self._row(operation, top + _ROW * (number + 0.5))
+        self._ratios(top)
+        return self._drawing.svg(_LEFT + _WIDTH + _RATIOS, bottom + 34)
 
+    def _legend(self) -> float:
+        """Draw the legend; give where it ends."""
+        self._drawing.text(12, _TITLE, "Time per call: median and quartiles", bold=True)
+        x, y = 12.0, _TITLE + _LEGEND + 2.0
+        for kind in self._kinds:
+            if x + width(kind) > _LEFT + _WIDTH + _RATIOS - 40:
+                x, y = 12.0, y + _LEGEND
+            self._drawing.dot(x + 5, y - 4, self._colours[kind], radius=5)
+            self._drawing.text(x + 16, y, kind)
+            x += width(kind) + 34
+        if {"asyncio", "uvloop"} <= self._loops:
+            note = "Python: a ring is on asyncio, a dot is on uvloop"
+            self._drawing.text(_LEFT + _WIDTH + _RATIOS - 12, _TITLE, note, anchor="end")
+        return y
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
-    where = f"x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}'"
-    return f"<line {where} stroke='{colour}' stroke-width='2'/>"
+    def _shade(self, y: float) -> None:
+        self._drawing.line([(0, y), (_LEFT + _WIDTH + _RATIOS, y)], _SHADE, stroke=_ROW)
+
+    def _axis(self, top: float, bottom: float) -> None:
+        for power in range(self._low, self._high + 1):
+            x = self._x(10.0**power)
+            self._drawing.line([(x, top), (x, bottom)], FAINT)
+            self._drawing.text(x, bottom + 20, duration(10.0**power), anchor="middle")
+
+    def _row(self, operation: Operation, y: float) -> None:
+        self._drawing.text(12, y + 4, operation.name)
+        spreads = self._spreads(operation)
+        present = {entrant.kind for entrant, _ in spreads}
+        kinds = [kind for kind in self._kinds if kind in present]
+        step = _DOTS / max(1, len(kinds) - 1)
+        for entrant, spread in spreads:
+            self._spread(entrant, spread, y - _DOTS / 2 + step * kinds.index(entrant.kind))
+
+    def _spread(self, entrant: Entrant, spread: Spread, y: float) -> None:
+        colour, is_library = self._colours[entrant.kind], entrant.kind == _LIBRARY
+        self._drawing.line([(self._x(spread.low), y), (self._x(spread.high), y)], colour, 1.5)
+        is_ring = entrant.loop == "asyncio" and "uvloop" in self._loops
+        radius = 5 if is_library else 3.5
+        self._drawing.dot(self._x(spread.median), y, colour, radius=radius, filled=not is_ring)
+
+    def _ratios(self, top: float) -> None:
+        """Say how many times as long the peer on Node takes as the library."""
+        library = self._library()
+        if library is None or NODE not in self._results.entrants:
+            return
+        right = _LEFT + _WIDTH + _RATIOS - 12
+        self._drawing.text(right, top - 8, f"{NODE.kind} / {_LIBRARY}", anchor="end")
+        for number, operation in enumerate(self._results.operations):
+            if {library, NODE} <= {entrant for entrant, _ in self._spreads(operation)}:
+                ratio = self._results.ratio(operation, NODE, library).median
+                text = f"{ratio:,.1f}x" if ratio < 10 else f"{ratio:,.0f}x"  # noqa: PLR2004
+                self._drawing.text(right, top + _ROW * (number + 0.5) + 4, text, anchor="end")
+
+    def _library(self) -> Entrant | None:
+        """Give the library on its faster loop."""
+        ours = [entrant for entrant in self._results.entrants if entrant.kind == _LIBRARY]
+        return max(ours, key=lambda entrant: entrant.loop, default=None)
+
+    def _spreads(self, operation: Operation) -> Sequence[tuple[Entrant, Spread]]:
+        """List who made the calls; the library last, as it is drawn above others."""
+        results = self._results
+        measured = [each for each in results.entrants if results.measured(operation, each)]
+        measured.sort(key=lambda entrant: entrant.kind == _LIBRARY)
+        return [(entrant, results.values(operation, entrant)) for entrant in measured]
+
+    def _x(self, seconds: float) -> float:
+        return _LEFT + (_WIDTH - 30) * (log10(seconds) - self._low) / (self._high - self._low)

@@ -7,7 +7,9 @@ class Request(msgspec.Struct, kw_only=True):
     """One call, made ``times`` times by each of ``agents`` at once.
 
     Calls take the threads in turn. ``size`` is how many messages (0: all) or threads a call is
-    about; ids of new messages are ``tag`` and a number from 0.
+    about; ids of new messages are ``tag`` and a number from 0. ``prepare`` is no call: it has a
+    contender with data of its own make the threads of ``size`` messages each, ``slack`` more being
+    fine.
     """
 
     call: str
@@ -19,6 +21,7 @@ class Request(msgspec.Struct, kw_only=True):
     times: int = 1
     agents: int = 1
     watch: bool = False
+    slack: int = 0
 
 
 class Sample(msgspec.Struct, kw_only=True):

@@ -1,12 +1,14 @@
 """A run as Markdown."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
+from benchmarks.markdown import table
 from benchmarks.operations import Operation
 from benchmarks.processes import NODE, Entrant
 from benchmarks.results import Results, Spread
 
 _KILO = 1000
+_NONE = "–"  # noqa: RUF001 - not measured
 
 
 def markdown(results: Results) -> str:
@@ -16,18 +18,19 @@ def markdown(results: Results) -> str:
         _circumstances(results),
         "## Ratios",
         "Library over floor: what it adds. Others over library: how many times as long they take.",
-        _table(["", *_ratio_titles(results)], _ratio_rows(results)),
+        _ratios(results, _pairs(results)),
+        _ratios(results, _peer_pairs(results)),
         "## Time per call, ms",
         "With several agents: per turn. Median of the rounds, and their quartiles.",
-        _per_entrant(results, lambda o, e: _spread(results.values(o, e), _ms)),
+        *_per_entrant(results, lambda o, e: _spread(results.values(o, e), _ms)),
         "## Agents: p50, p99 in ms, turns per second",
-        _per_entrant(results, lambda o, e: _agents(results, o, e), lambda o: o.is_turn),
+        *_per_entrant(results, lambda o, e: _agents(results, o, e), lambda o: o.is_turn),
         "## Round trips, bytes sent and received",
-        _per_entrant(results, lambda o, e: _traffic(results, o, e)),
+        *_per_entrant(results, lambda o, e: _traffic(results, o, e)),
         "## Server time in µs, client's CPU in µs, worst event-loop stall in ms",
-        _per_entrant(results, lambda o, e: _load(results, o, e)),
+        *_per_entrant(results, lambda o, e: _load(results, o, e)),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _circumstances(results: Results) -> str:
@@ -50,31 +53,56 @@ def _pairs(results: Results) -> list[tuple[Entrant, Entrant]]:
     return pairs
 
 
-def _ratio_titles(results: Results) -> list[str]:
-    return [f"{over.kind} / {under.kind}, {_loop(over, under)}" for over, under in _pairs(results)]
+def _peer_pairs(results: Results) -> list[tuple[Entrant, Entrant]]:
+    """Set each peer in Python over the library on the same loop."""
+    return [
+        (peer, library)
+        for library in _libraries(results)
+        for peer in results.entrants
+        if peer.is_peer and peer.loop == library.loop
+    ]
+
+
+def _ratios(results: Results, pairs: Sequence[tuple[Entrant, Entrant]]) -> str:
+    titles = [f"{over.kind} / {under.kind}, {_loop(over, under)}" for over, under in pairs]
+    rows: list[list[str]] = []
+    for operation in results.operations:
+        able = [results.measured(operation, over) for over, _ in pairs]
+        if any(able):
+            shown = (
+                _spread(results.ratio(operation, *pair), _times) if is_able else _NONE
+                for pair, is_able in zip(pairs, able, strict=True)
+            )
+            rows.append([operation.name, *shown])
+    return table(["", *titles], rows) if rows else ""
 
 
 def _loop(over: Entrant, under: Entrant) -> str:
     return under.loop if over == NODE else over.loop
 
 
-def _ratio_rows(results: Results) -> Iterable[list[str]]:
-    for operation in results.operations:
-        ratios = (results.ratio(operation, *pair) for pair in _pairs(results))
-        yield [operation.name, *(_spread(ratio, _times) for ratio in ratios)]
-
-
 def _per_entrant(
     results: Results,
     show: Callable[[Operation, Entrant], str],
     wanted: Callable[[Operation], bool] = lambda _: True,
-) -> str:
-    rows = (
-        [operation.name, *(show(operation, entrant) for entrant in results.entrants)]
-        for operation in results.operations
-        if wanted(operation)
-    )
-    return _table(["", *(entrant.name for entrant in results.entrants)], rows)
+) -> list[str]:
+    """Write a table of those that do all, and one of the peers in Python."""
+
+    def text(operation: Operation, entrant: Entrant) -> str:
+        return show(operation, entrant) if results.measured(operation, entrant) else _NONE
+
+    peers = [entrant for entrant in results.entrants if entrant.is_peer]
+    others = [entrant for entrant in results.entrants if not entrant.is_peer]
+    tables: list[str] = []
+    for entrants in (others, peers):
+        rows = [
+            [operation.name, *(text(operation, entrant) for entrant in entrants)]
+            for operation in results.operations
+            if wanted(operation) and any(each.takes_part(operation.name) for each in entrants)
+        ]
+        if rows:
+            tables.append(table(["", *(entrant.name for entrant in entrants)], rows))
+    return tables
 
 
 def _agents(results: Results, operation: Operation, entrant: Entrant) -> str:
@@ -112,8 +140,3 @@ def _ms(seconds: float) -> str:
 
 def _bytes(count: int) -> str:
     return f"{count} B" if count < _KILO else f"{count / _KILO:,.1f} kB"
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [titles, ["---", *("---:" for _ in titles[1:])], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -84,6 +84,10 @@ class Results(msgspec.Struct):
     missing: list[str]
     cells: dict[str, dict[str, Cell]]
 
+    def measured(self, operation: Operation, entrant: Entrant) -> bool:
+        """Tell whether a contender took part in an operation."""
+        return entrant.name in self.cells[operation.name]
+
     def cell(self, operation: Operation, entrant: Entrant) -> Cell:
         """Return one contender's figures."""
         return self.cells[operation.name][entrant.name]

@@ -1,13 +1,12 @@
 """Rounds in which every contender makes every call, in turn."""
 
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import Collection
 
 import msgspec
 
 from benchmarks.operations import Operation
 from benchmarks.order import Order
-from benchmarks.processes import Worker, running
+from benchmarks.processes import all_running
 from benchmarks.results import Cell, Round
 
 
@@ -17,7 +16,7 @@ class Pace(msgspec.Struct, frozen=True):
     Args:
         rounds: How often all operations are gone through.
         batch: Seconds that a contender has at its turn; it makes one call at least.
-        share: Seconds that an operation has in a round; each contender has one turn at least.
+        share: Seconds per contender that an operation has in a round; each has one turn at least.
     """
 
     rounds: int
@@ -39,11 +38,9 @@ async def run(
     Returns:
         What the contenders ran on: versions by name.
     """
-    async with AsyncExitStack() as stack:
-        workers: dict[str, Worker] = {}
-        for entrant in order.entrants:
-            workers[entrant.name] = await stack.enter_async_context(running(entrant, url))
-            await workers[entrant.name].measure(order.warmup())
+    async with all_running(order.entrants, url) as workers:
+        for entrant, worker in workers.items():
+            await worker.measure(order.warmup(entrant))
 
         def laps(operation: Operation) -> int:
             return _laps(cells[operation.name].values(), pace)
@@ -51,9 +48,10 @@ async def run(
         for number in range(pace.rounds):
             title = f"round {number + 1} of {pace.rounds}"
             async for turn in order.turns(title, laps, shift=number):
-                cell = cells[turn.operation.name][turn.entrant.name]
-                async with turn.prepared(_times(turn.operation, cell, pace.batch)) as request:
-                    sample = await workers[turn.entrant.name].measure(request)
+                worker, cell = workers[turn.entrant], cells[turn.operation.name][turn.entrant.name]
+                times = _times(turn.operation, cell, pace.batch)
+                async with turn.prepared(worker, times) as request:
+                    sample = await worker.measure(request)
                 turn.check(sample)
                 cell.rounds.append(Round.of(sample, turn.operation.agents))
         return {name: v for worker in workers.values() for name, v in worker.versions.items()}
@@ -66,7 +64,7 @@ def _times(operation: Operation, cell: Cell, budget: float) -> int:
     return max(1, min(operation.most, int(budget / one)))
 
 
-def _laps(cells: Iterable[Cell], pace: Pace) -> int:
+def _laps(cells: Collection[Cell], pace: Pace) -> int:
     """Choose how often all contenders take turns: the same for all, as ratios pair them."""
     once = sum(max(pace.batch, cell.count.elapsed) for cell in cells)
-    return max(1, int(pace.share / once))
+    return max(1, int(pace.share * len(cells) / once))

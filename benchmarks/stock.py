@@ -10,8 +10,8 @@ from typing import Any, cast
 import redis.asyncio as aioredis
 
 from benchmarks import records
-from benchmarks.contender import Job
 from benchmarks.records import KEYS
+from benchmarks.serving import Job
 from redis_store import Message
 
 

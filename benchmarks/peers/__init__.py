@@ -1,0 +1,1 @@
+"""Published packages that store what agents remember, each in an environment of its own."""
