@@ -153,6 +153,11 @@ class Keys:
         """The thread's message ids, a sorted set."""
         return f"{self.prefix}thread:{self._tag(thread_id)}:messages"
 
+    def around_thread(self) -> list[str]:
+        """What surrounds a thread's id, in the plain layout: see ``find.lua``."""
+        body, order = self.bodies("").removesuffix(":id:"), self.order("").removesuffix(":messages")
+        return [self.thread(""), body, ":id:", order, ":messages"]
+
     def owners(self, thread_id: str) -> str:
         """How many messages of the thread carry each resource id, a hash."""
         return f"{self.prefix}redis_store:memory:owners:{self._tag(thread_id)}"

@@ -30,6 +30,7 @@ COMMIT = Script(
 )
 KEEP_ALIVE = Script("lifetime", "keep_alive")
 PAGE = Script("json", "time", "order", "page")
+FIND = Script("find")
 CAS = Script("cas")
 RECOUNT = Script("json", "recount")
 REWRITE = Script("rewrite")
@@ -39,7 +40,7 @@ CACHE_PUSH_INDEXED = Script("cache_push_indexed")
 CACHE_RAISE = Script("cache_raise")
 
 _ALL = (
-    *(COMMIT, PAGE, KEEP_ALIVE, CAS, RECOUNT, REWRITE),
+    *(COMMIT, PAGE, FIND, KEEP_ALIVE, CAS, RECOUNT, REWRITE),
     *(CACHE_PUSH, CACHE_INCREMENT, CACHE_PUSH_INDEXED, CACHE_RAISE),
 )
 BY_SHA = {script.sha: script for script in _ALL}
@@ -50,7 +51,7 @@ _READS = frozenset(
     | {"PTTL", "SCAN", "STRLEN", "TYPE", "ZCARD", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE"}
     | {"ZSCAN", "ZSCORE", "CLUSTER", "DBSIZE", "HEXISTS", "HVALS", "SCRIPT"}
 )
-_READING_SCRIPTS = frozenset({PAGE.sha, PAGE.source})
+_READING_SCRIPTS = frozenset({PAGE.sha, PAGE.source, FIND.sha, FIND.source})
 
 
 def is_read(command: Command) -> bool:

@@ -1,15 +1,33 @@
 """Where messages are and who owns their threads: what every write to messages must know."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import anyio
 
 from redis_store import codecs
 from redis_store.batch import Batch
+from redis_store.client import Command
 from redis_store.keys import Keys
+from redis_store.scripts import FIND
 from redis_store.transaction import Transaction
 
 _PAUSES = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016)
+
+
+class Stored(NamedTuple):
+    """Where a message is, by its index; its record and its score, if they are there."""
+
+    thread_id: str
+    body: bytes | None
+    score: bytes | float | None
+
+
+class Findings(NamedTuple):
+    """Messages by id, those that have an index; and threads' records by thread id."""
+
+    messages: dict[str, Stored]
+    records: dict[str, bytes | None]
 
 
 async def threads_of(batch: Batch, message_ids: Collection[str]) -> dict[str, str]:
@@ -19,6 +37,60 @@ async def threads_of(batch: Batch, message_ids: Collection[str]) -> dict[str, st
     return {
         id_: thread_id.decode() for id_, index in index_of.items() if (thread_id := found[index])
     }
+
+
+async def find(
+    batch: Batch, message_ids: Sequence[str], *, threads: Collection[str] = (), bodies: bool = True
+) -> Findings:
+    """Find messages by id. One round trip; two in the hash-tagged layout.
+
+    Args:
+        batch: The way to the server.
+        message_ids: The messages.
+        threads: Threads whose records to read beside those of the messages' threads.
+        bodies: Whether to read the messages themselves.
+    """
+    keys = batch.keys
+    if keys.hash_tags:
+        return await _find_apart(batch, await threads_of(batch, message_ids), threads)
+    indexes = [keys.message_index(id_) for id_ in message_ids]
+    call = FIND.call(indexes, [*keys.around_thread(), int(bodies), *message_ids])
+    commands: list[Command] = [("GET", keys.thread(id_)) for id_ in threads]
+    (found, known), *others = await batch.send([call, *commands])
+    stored = {
+        id_: Stored(thread_id.decode(), body, score)
+        for id_, thread_id, body, score in zip(
+            message_ids, found[::3], found[1::3], found[2::3], strict=True
+        )
+        if thread_id is not None
+    }
+    records = {id_.decode(): record for id_, record in zip(known[::2], known[1::2], strict=True)}
+    return Findings(stored, records | dict(zip(threads, others, strict=True)))
+
+
+async def _find_apart(
+    batch: Batch, thread_of: Mapping[str, str], threads: Collection[str]
+) -> Findings:
+    """Read messages and records, each from its slot."""
+    keys, groups = batch.keys, grouped(thread_of)
+    every = list(dict.fromkeys([*groups, *threads]))
+    replies = iter(
+        await batch.send(
+            [
+                *(("MGET", *(keys.message(t, id_) for id_ in ids)) for t, ids in groups.items()),
+                *(("ZMSCORE", keys.order(t), *ids) for t, ids in groups.items()),
+                *(("GET", keys.thread(t)) for t in every),
+            ]
+        )
+    )
+    bodies = [body for _ in groups for body in next(replies)]
+    scores = [score for _ in groups for score in next(replies)]
+    places = [(id_, thread_id) for thread_id, ids in groups.items() for id_ in ids]
+    stored = {
+        id_: Stored(thread_id, body, score)
+        for (id_, thread_id), body, score in zip(places, bodies, scores, strict=True)
+    }
+    return Findings(stored, dict(zip(every, replies, strict=True)))
 
 
 async def moved(batch: Batch, lost: Mapping[str, str]) -> dict[str, str]:
@@ -41,15 +113,14 @@ async def moved(batch: Batch, lost: Mapping[str, str]) -> dict[str, str]:
 
 
 def owners(
-    keys: Keys, thread_ids: Collection[str], found: Mapping[str, bytes | None]
+    keys: Keys, thread_ids: Iterable[str], records: Mapping[str, bytes | None]
 ) -> dict[str, str | None]:
     """Read who owns threads from their records; ``None`` where there is no record."""
-    key_of = {id_: keys.thread(id_) for id_ in thread_ids}
     return {
         id_: None
-        if (stored := found[key]) is None
-        else codecs.decode_thread(key, stored).resource_id
-        for id_, key in key_of.items()
+        if (record := records[id_]) is None
+        else codecs.decode_thread(keys.thread(id_), record).resource_id
+        for id_ in thread_ids
     }
 
 

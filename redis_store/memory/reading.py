@@ -1,6 +1,6 @@
 """Reading messages: pages, includes, lookups by id, iteration."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import count
 from typing import Any
 
@@ -11,7 +11,7 @@ from redis_store.keys import check_id, check_ids, check_thread_id
 from redis_store.lifetime import keep_alive
 from redis_store.memory import window as windows
 from redis_store.memory.expired import without_expired
-from redis_store.memory.placement import grouped, moved, threads_of
+from redis_store.memory.placement import find, moved
 from redis_store.memory.window import Filter, Place, Row, Window
 from redis_store.models import Message
 from redis_store.pages import (
@@ -54,7 +54,7 @@ class Reading(Repository):
         One thread: one round trip, O(log n + page) on the server and in bytes, at any length and
         with a date range. A metadata filter, and a resource in a thread that holds messages of
         several, read the thread in chunks of 500. Several threads: one more round trip.
-        ``include``: three more, and then the page is not read in one step with what it includes.
+        ``include``: two more, and then the page is not read in one step with what it includes.
 
         Args:
             thread_id: One thread id, or several.
@@ -123,7 +123,7 @@ class Reading(Repository):
 
     @query
     async def list_messages_by_id(self, message_ids: Sequence[str]) -> list[Message]:
-        """Read messages by id: each once, by date, unknown ids left out. Two round trips."""
+        """Read messages by id: each once, by date, unknown ids left out. One round trip."""
         ids = check_ids("list_messages_by_id", "message_ids", message_ids)
         return [row.message for row in sorted(await self._rows_by_id(ids), key=_place)]
 
@@ -252,36 +252,20 @@ class Reading(Repository):
         return list({row.place.id: row for row in [*targets.values(), *neighbours]}.values())
 
     async def _rows_by_id(self, ids: Sequence[str]) -> list[Row]:
-        """Find messages by their index, with their places. Two round trips, more for what moves."""
+        """Find messages by their index, with their places. Some round trips more for what moves."""
         rows: list[Row] = []
-        left = await threads_of(self._batch, ids)
-        while left:
-            rows += (found := await self._rows_in(left))
-            known = {row.place.id for row in found}
-            left = await moved(self._batch, {id_: left[id_] for id_ in left if id_ not in known})
+        while ids:
+            found = (await find(self._batch, ids)).messages
+            lost: dict[str, str] = {}
+            for id_, (thread_id, body, score) in found.items():
+                if body is None:
+                    lost[id_] = thread_id
+                else:
+                    rows.append(self._row(id_, thread_id, body, score))
+            ids = list(await moved(self._batch, lost))
         return rows
 
-    async def _rows_in(self, thread_of: Mapping[str, str]) -> list[Row]:
-        """Read messages, each from its thread. One round trip."""
-        groups = grouped(thread_of)
-        replies = await self._batch.send(
-            [
-                command
-                for thread_id, members in groups.items()
-                for command in (
-                    ("MGET", *(self._keys.message(thread_id, id_) for id_ in members)),
-                    ("ZMSCORE", self._keys.order(thread_id), *members),
-                )
-            ]
-        )
-        rows: list[Row] = []
-        for at, (thread_id, members) in enumerate(groups.items()):
-            for id_, body, score in zip(members, replies[2 * at], replies[2 * at + 1], strict=True):
-                if body is not None:
-                    rows.append(self._found(thread_id, id_, body, score))
-        return rows
-
-    def _found(self, thread_id: str, id_: str, body: bytes, score: bytes | float | None) -> Row:
+    def _row(self, id_: str, thread_id: str, body: bytes, score: bytes | float | None) -> Row:
         message = codecs.decode_message(self._keys.message(thread_id, id_), body)
         us = epoch_us(message.created_at)
         return Row(Place(us, us if score is None else int(float(score)), thread_id, id_), message)

@@ -1,6 +1,6 @@
 """Changing and deleting messages that are stored."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from msgspec import UNSET, Raw
@@ -9,15 +9,16 @@ from msgspec.structs import replace
 from redis_store import codecs
 from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
 from redis_store.keys import check_id, check_ids, check_thread_id
-from redis_store.memory.placement import grouped, moved, owners, threads_of, touch
+from redis_store.memory.placement import Stored, find, grouped, moved, owners, threads_of, touch
 from redis_store.models import Message, MessagePatch, now
 from redis_store.pages import check_date, epoch_us
-from redis_store.plan import Body, Found
+from redis_store.plan import Body
 from redis_store.repository import Repository, operation
 from redis_store.transaction import Transaction, attempts
 from redis_store.values import is_object
 
 _NAME = "update_messages"
+_UNKNOWN = Stored("", None, None)
 
 
 class _Change(NamedTuple):
@@ -35,9 +36,9 @@ class Updating(Repository):
 
     @operation
     async def update_messages(self, patches: Sequence[MessagePatch]) -> list[Message]:
-        """Change fields of messages; unknown ids are skipped. Three round trips.
+        """Change fields of messages; unknown ids are skipped. Two round trips.
 
-        Three more per concurrent change that comes first; none is lost. Patches apply in order.
+        Two more per concurrent change that comes first; none is lost. Patches apply in order.
         Moves ``updated_at`` of every thread that holds or held a changed message.
 
         Returns:
@@ -56,7 +57,7 @@ class Updating(Repository):
 
     @operation
     async def delete_messages(self, message_ids: Sequence[str]) -> int:
-        """Remove messages; unknown ids are fine. Three round trips.
+        """Remove messages; unknown ids are fine. Two round trips.
 
         Moves ``updated_at`` of the threads that held them.
 
@@ -67,59 +68,53 @@ class Updating(Repository):
         rounds = attempts(self._batch, "delete_messages")
         while True:
             tx = next(rounds)
-            thread_of = await threads_of(self._batch, ids)
+            thread_of = await self._touched(tx, ids)
             groups = grouped(thread_of)
-            await self._touch(tx, groups)
             for thread_id, members in groups.items():
                 tx.drop(thread_id, members)
             tx.forget(thread_of)
             if not thread_of or not await tx.commit():
                 return tx.dropped
 
-    async def _touch(self, tx: Transaction, thread_ids: Collection[str]) -> None:
-        """Move threads' ``updated_at`` ahead, whoever owns them."""
+    async def _touched(self, tx: Transaction, message_ids: Sequence[str]) -> dict[str, str]:
+        """Find the threads of messages and move their ``updated_at`` ahead, whoever owns them."""
         if self._keys.hash_tags:
             # The script tells the owner, whose index is in another slot and follows anyway.
-            for thread_id in thread_ids:
+            thread_of = await threads_of(self._batch, message_ids)
+            for thread_id in grouped(thread_of):
                 tx.touch(thread_id, None, epoch_us(now()))
-        else:
-            found = await self._batch.get([self._keys.thread(id_) for id_ in thread_ids])
-            _touch_all(tx, owners(self._keys, thread_ids, found))
+            return thread_of
+        found = await find(self._batch, message_ids, bodies=False)
+        _touch_all(tx, owners(self._keys, found.records, found.records))
+        return {id_: message.thread_id for id_, message in found.messages.items()}
 
     async def _changes(
         self, patches: Sequence[MessagePatch], tx: Transaction
     ) -> dict[str, _Change]:
         """Read the messages that exist, apply the patches, and write the outcome to ``tx``."""
-        thread_of = await threads_of(self._batch, [patch.id for patch in patches])
-        known = [patch for patch in patches if patch.id in thread_of]
-        targets = {patch.thread_id for patch in known if isinstance(patch.thread_id, str)}
-        key_of = {id_: self._keys.message(thread, id_) for id_, thread in thread_of.items()}
-        threads = {*thread_of.values(), *targets}
-        records = [self._keys.thread(id_) for id_ in threads]
-        found = await self._batch.get([*key_of.values(), *records])
-        lost = {id_: thread_of[id_] for id_, key in key_of.items() if found[key] is None}
+        ids = list(dict.fromkeys(patch.id for patch in patches))
+        targets = {patch.thread_id for patch in patches if isinstance(patch.thread_id, str)}
+        stored, records = await find(self._batch, ids, threads=targets)
+        lost = {id_: each.thread_id for id_, each in stored.items() if each.body is None}
         if await moved(self._batch, lost):
             return await self._changes(patches, tx)
         changes: dict[str, _Change] = {}
-        for patch in known:
-            key, before = key_of[patch.id], found[key_of[patch.id]]
+        for patch in patches:
+            thread_id, before, _ = stored.get(patch.id, _UNKNOWN)
             if before is not None:
-                self._check_target(patch, found)
+                if isinstance(patch.thread_id, str) and records[patch.thread_id] is None:
+                    raise ThreadNotFoundError(patch.thread_id, operation=_NAME)
+                key = self._keys.message(thread_id, patch.id)
                 latest = changes[patch.id].after if patch.id in changes else before
                 after = _applied(patch, key, latest)
                 message = codecs.decode_message(key, after)
-                changes[patch.id] = _Change(thread_of[patch.id], key, before, after, message)
+                changes[patch.id] = _Change(thread_id, key, before, after, message)
         # First the threads that messages move to: a crash on the way to the others loses none.
         targets_first = [c.message.thread_id for c in changes.values()]
         involved = dict.fromkeys([*targets_first, *(c.thread_id for c in changes.values())])
-        _touch_all(tx, owners(self._keys, involved, found))
+        _touch_all(tx, owners(self._keys, involved, records))
         _write(tx, changes)
         return changes
-
-    def _check_target(self, patch: MessagePatch, found: Found) -> None:
-        target = patch.thread_id
-        if isinstance(target, str) and found[self._keys.thread(target)] is None:
-            raise ThreadNotFoundError(target, operation=_NAME)
 
 
 def _touch_all(tx: Transaction, owner_of: Mapping[str, str | None]) -> None:
