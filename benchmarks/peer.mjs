@@ -20,9 +20,11 @@ const build = (threadId, id, createdAt, text) => ({
   id, threadId, resourceId: 'writer', role: 'user', type: 'v2', createdAt, content: content(text),
 });
 
+const text = (id, length) => `${id} `.repeat(length).slice(0, length);
+
 function message(threadId, id, createdAt) {
   const empty = JSON.stringify(build(threadId, id, createdAt, '')).length;
-  return build(threadId, id, createdAt, 'm'.repeat((BYTES - empty) >> 1));
+  return build(threadId, id, createdAt, text(id, (BYTES - empty) >> 1));
 }
 
 function fresh(threadId, { tag, size }, first) {

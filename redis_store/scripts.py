@@ -25,14 +25,14 @@ class Script:
 
 
 COMMIT = Script(
-    *("json", "time", "order", "insert", "lifetime"),
+    *("json", "fields", "time", "order", "insert", "lifetime", "owners"),
     *("cursor", "checks", "writes", "values", "thread", "record", "commit"),
 )
 KEEP_ALIVE = Script("lifetime", "keep_alive")
-PAGE = Script("json", "time", "order", "page")
+PAGE = Script("json", "fields", "time", "order", "range", "page")
 FIND = Script("find")
 CAS = Script("cas")
-RECOUNT = Script("json", "recount")
+RECOUNT = Script("json", "fields", "recount")
 REWRITE = Script("rewrite")
 CACHE_PUSH = Script("cache_push")
 CACHE_INCREMENT = Script("cache_increment")

@@ -118,6 +118,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("variant", share, ids=str, indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure coverage where it tells something new: it takes as long as the tests themselves.
+
+    A test of every topology is measured on those two that differ most, and programs nowhere.
+    """
+    for item in items:
+        params = (
+            item.callspec.params
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else {}
+        )
+        variant = params.get("variant")
+        repeated = isinstance(variant, Variant) and variant.topology not in ("embedded", "cluster")
+        if repeated or "property" in item.path.parts:
+            item.add_marker("no_cover")
+
+
 def _share(metafunc: pytest.Metafunc) -> list[Variant]:
     """Every topology."""
     if metafunc.config.getoption("--every-server"):

@@ -20,28 +20,12 @@ if resource ~= '' and card > 0 then
 end
 if card == 0 then return {0, {}, {}} end
 
-local low = ARGV[3] ~= '' and rank(order, bodies, tonumber(ARGV[3]) - 1) or 0
-local high = ARGV[4] ~= '' and rank(order, bodies, tonumber(ARGV[4])) or card
+local low, high = dated(order, bodies, card, ARGV[3], ARGV[4])
 local total = math.max(0, high - low)
-
--- Where the last of the messages seen is now, of those that are still there at their date.
-local function seen_at(us)
-  for i = 10, #ARGV do
-    local at = redis.call('ZRANK', order, ARGV[i])
-    if at and created_us(bodies, ARGV[i], us) == us then return at end
-  end
-end
-
 if ARGV[6] ~= '' then
-  local us = tonumber(ARGV[6])
-  local at = seen_at(us)
-  if descending then
-    high = math.min(high, at or rank(order, bodies, us))
-  else
-    low = math.max(low, at and at + 1 or rank(order, bodies, us - 1))
-  end
+  local ids = {unpack(ARGV, 10)}
+  low, high = unseen(order, bodies, low, high, tonumber(ARGV[6]), ids, descending)
 end
-
 local skip, take = tonumber(ARGV[7]), tonumber(ARGV[8])
 local n = math.max(0, high - low - skip)
 if take >= 0 then n = math.min(n, take) end

@@ -14,7 +14,7 @@ from redis_store.scripts import Script
 from tests.raw import Raw
 from tests.servers import Server
 
-JSON = Script("json").source
+JSON = Script("json", "fields").source
 TIME = Script("time").source
 
 NAME = "createdAt"

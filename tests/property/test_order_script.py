@@ -14,7 +14,7 @@ from tests.raw import Raw
 from tests.servers import Server
 
 # KEYS: order. ARGV: body prefix, n, then n ids, n dates in µs, n bodies.
-_INSERT = f"""{Script("json", "time", "order", "insert").source}
+_INSERT = f"""{Script("json", "fields", "time", "order", "insert").source}
 local ids, dates, n = {{}}, {{}}, tonumber(ARGV[2])
 for i = 1, n do
   ids[i], dates[i] = ARGV[2 + i], tonumber(ARGV[2 + n + i])
@@ -22,7 +22,7 @@ for i = 1, n do
 end
 insert(KEYS[1], ARGV[1], ids, dates)"""
 # KEYS: order. ARGV: body prefix, then dates in µs. How many messages were created until then.
-_RANK = f"""{Script("json", "time", "order").source}
+_RANK = f"""{Script("json", "fields", "time", "order").source}
 local ranks = {{}}
 for i = 2, #ARGV do ranks[#ranks + 1] = rank(KEYS[1], ARGV[1], tonumber(ARGV[i])) end
 return ranks"""
