@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from benchmarks import meter, plot, processes, report, rounds, setting, studies
+from benchmarks import meter, plot, processes, report, rounds, setting, studies, summary
 from benchmarks.dataset import Dataset
 from benchmarks.operations import OPERATIONS, Operation
 from benchmarks.order import Order
@@ -24,14 +24,16 @@ from redis_store.embedded import EmbeddedServer
 _RESULTS: Final = Path(__file__).parent / "results"
 _KINDS: Final = ("library", "floor", "stock")
 _QUICK: Final = Pace(rounds=2, batch=0.03, share=0.115)
-_FULL: Final = Pace(rounds=11, batch=0.25, share=0.86)
+_FULL: Final = Pace(rounds=7, batch=0.1, share=0.4)
 # Of peers some take seconds for it, and half a minute to write their threads.
 _LONG_FOR_PEERS: Final = "turn, 100 agents"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="more rounds, longer ones")
+    parser.add_argument(
+        "--full", action="store_true", help="more operations, more and longer rounds"
+    )
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), help="one event loop, not both")
     parser.add_argument("--only", default="", help="operations whose name contains this")
     studies.add_arguments(parser)
@@ -55,12 +57,11 @@ def _entrants(loop: str | None, *, full: bool) -> tuple[list[Entrant], list[str]
 
 
 def _peers(loops: Sequence[str], *, full: bool) -> tuple[list[Entrant], list[str]]:
-    """List the peers in Python: in quick mode on one loop, in what is quickly done."""
-    lists = [processes.peers(loop) for loop in (loops if full else loops[:1])]
-    entrants = [peer for peers, _ in lists for peer in peers]
+    """List the peers in Python, on one loop; in quick mode for what is quickly done."""
+    entrants, missing = processes.peers(loops[0])
     if not full:
         entrants = [peer.without(_LONG_FOR_PEERS) for peer in entrants]
-    return entrants, lists[0][1]
+    return entrants, missing
 
 
 async def _measure(
@@ -85,6 +86,7 @@ def _write(results: Results) -> None:
     (_RESULTS / "results.json").write_bytes(json)
     (_RESULTS / "results.md").write_text(report.markdown(results))
     (_RESULTS / "results.svg").write_text(plot.svg(results))
+    (_RESULTS / "summary.md").write_text(summary.markdown(results))
 
 
 def main() -> None:
@@ -92,15 +94,20 @@ def main() -> None:
     arguments = _arguments()
     if studies.run(arguments):
         return
-    operations = [operation for operation in OPERATIONS if arguments.only in operation.name]
+    full = arguments.full
+    operations = [
+        operation
+        for operation in OPERATIONS
+        if arguments.only in operation.name and (full or arguments.only or not operation.is_long)
+    ]
     if not operations:
         sys.exit(f"no operation's name contains {arguments.only!r}")
-    entrants, missing = _entrants(arguments.loop, full=arguments.full)
+    entrants, missing = _entrants(arguments.loop, full=full)
     entrants = [each for each in entrants if any(each.takes_part(o.name) for o in operations)]
-    results = asyncio.run(_measure(operations, entrants, missing, full=arguments.full))
+    results = asyncio.run(_measure(operations, entrants, missing, full=full))
     _write(results)
     print(report.markdown(results))
-    print(f"Written to {_RESULTS}: results.json, results.md, results.svg", file=sys.stderr)
+    print(f"Written to {_RESULTS}: results.*, summary.md", file=sys.stderr)
 
 
 if __name__ == "__main__":

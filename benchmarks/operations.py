@@ -17,6 +17,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         got: How many records a call must give.
         agents: How many run at once.
         most: How many calls a batch may hold.
+        is_long: Whether some contender takes seconds, so that quick mode leaves it out.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     got: int
     agents: int = 1
     most: int = 200
+    is_long: bool = False
 
     @property
     def is_save(self) -> bool:
@@ -64,14 +66,16 @@ OPERATIONS = (
     Operation(name="last 10 of 1,000", call="last", threads=(dataset.MIDDLE,), size=10, got=10),
     Operation(name="last 10 of 10,000", call="last", threads=(dataset.LONG,), size=10, got=10),
     Operation(name="all of 1,000", call="last", threads=(dataset.MIDDLE,), got=1_000, most=20),
-    Operation(name="all of 10,000", call="last", threads=(dataset.LONG,), got=10_000, most=5),
+    Operation(
+        name="all of 10,000", call="last", threads=(dataset.LONG,), got=10_000, most=5, is_long=True
+    ),
     Operation(name="save 1", call="save", size=1, got=1),
     Operation(name="save 2", call="save", size=2, got=2),
     Operation(
         name="append 2 to 1,000", call="save", threads=(dataset.MIDDLE,), size=2, got=2, most=50
     ),
     Operation(name="save 1,000", call="save", size=1_000, got=1_000, most=10),
-    Operation(name="save 10,000", call="save", size=10_000, got=10_000, most=2),
+    Operation(name="save 10,000", call="save", size=10_000, got=10_000, most=2, is_long=True),
     Operation(name="update 10", call="update", threads=(dataset.MIDDLE,), size=10, got=10),
     Operation(name="threads of a user", call="threads_of", threads=("",), got=100),
     Operation(name="turn, 1 agent", call="turn", threads=_AGENTS, size=2, got=2),
