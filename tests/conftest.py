@@ -6,14 +6,15 @@ chosen by the test's name, so that each sees its share of all behaviour; ``--eve
 both layouts on each binary.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 from zlib import crc32
 
 import pytest
+from coverage import Coverage
 
 from redis_store import RedisStore
 from redis_store.embedded import EmbeddedServer
@@ -118,21 +119,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("variant", share, ids=str, indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure coverage where it tells something new: it takes as long as the tests themselves.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure coverage where it tells something new: it takes as long as the tests themselves."""
+    coverage = Coverage.current() if _repeats(item) else None
+    if coverage is None:
+        return (yield)
+    coverage.stop()
+    try:
+        return (yield)
+    finally:
+        coverage.start()
 
-    A test of every topology is measured on those two that differ most, and programs nowhere.
-    """
-    for item in items:
-        params = (
-            item.callspec.params
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-            else {}
-        )
-        variant = params.get("variant")
-        repeated = isinstance(variant, Variant) and variant.topology not in ("embedded", "cluster")
-        if repeated or "property" in item.path.parts:
-            item.add_marker("no_cover")
+
+def _repeats(item: pytest.Item) -> bool:
+    """Whether a test runs code that others run: on a further topology, or in many programs."""
+    names: Any = getattr(item, "fixturenames", ())
+    call: Any = getattr(item, "callspec", None)
+    variant = call.params.get("variant") if call else None
+    is_further = isinstance(variant, Variant) and variant.topology != "embedded"
+    return (is_further and "proxy" not in names) or "property" in item.path.parts
 
 
 def _share(metafunc: pytest.Metafunc) -> list[Variant]:
