@@ -34,6 +34,11 @@ class Claims:
     def __bool__(self) -> bool:
         return bool(self._claimed or self._moved)
 
+    @property
+    def follows(self) -> bool:
+        """Whether anything is left to do once all is written."""
+        return bool(self or self._forgotten)
+
     def add(self, thread_id: str, message_ids: Iterable[str]) -> None:
         """Give messages to a thread, unless they are another's."""
         self._claimed |= dict.fromkeys(message_ids, thread_id)

@@ -52,7 +52,8 @@ class Commit:
             refused = await self._prepare(scripted)
         refused = refused or await self._take_over() or await self._write(scripted)
         if not refused:
-            await self._follow()
+            if self._plan.follows:
+                await self._follow()
             if self._unconfirmed is not None:
                 raise self._unconfirmed
         return refused

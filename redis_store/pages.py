@@ -145,6 +145,11 @@ def from_epoch_us(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=us)
 
 
+def iso(us: int) -> str:
+    """Return microseconds since 1970 as ISO 8601 in UTC, with six digits of fraction."""
+    return from_epoch_us(us).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def check_date(operation: str, argument: str, value: object) -> datetime:
     """Return an aware datetime in UTC.
 

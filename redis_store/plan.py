@@ -102,3 +102,9 @@ class Plan:
         self.outcomes: Found = {}
         self.dropping = 0
         self.dropped = 0
+
+    @property
+    def follows(self) -> bool:
+        """Whether anything is left to do once the scripts have run."""
+        loose = any(not part.needs_script for part in self.parts.values())
+        return bool(loose or self.late or self.settlements or self.claims.follows)

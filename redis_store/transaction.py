@@ -15,6 +15,7 @@ from redis_store.commit import Commit
 from redis_store.edits import changes
 from redis_store.errors import ConcurrentUpdateError
 from redis_store.finishing import finished
+from redis_store.pages import iso
 from redis_store.plan import Body, Found, Part, Plan, Step
 
 # Every round of contending writers has a winner, so this many can race on one record.
@@ -102,7 +103,9 @@ class Transaction:
         inside = [] if self.keys.hash_tags else indexes
         part = self._part(record)
         part.sorted.update(inside)
-        part.writes.append(Step("touch", [record, *inside], [now_us, len(inside), thread_id]))
+        part.writes.append(
+            Step("touch", [record, *inside], [now_us, iso(now_us), len(inside), thread_id])
+        )
         outside = [index for index in indexes if index not in inside]
         first = len(self._plan.hints)
         # Only where the thread is listed: it may be under another owner when the hint arrives.

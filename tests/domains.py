@@ -8,8 +8,9 @@ from typing import Any
 from redis_store import CacheStore, RedisStore, ScoreStore, WorkflowStore
 from tests.conftest import Place
 from tests.gates import gated_store
+from tests.proxies import CountingProxy
 from tests.raw import Raw
-from tests.servers import CountingProxy, until
+from tests.servers import until
 
 # Index entries of records that are gone or belong elsewhere: no reader shows them.
 _HARMLESS = {"stale entry"}

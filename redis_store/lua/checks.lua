@@ -1,6 +1,6 @@
 -- The steps of a commit that may refuse it. They write nothing.
 
-local checks, refused, claims = {}, {0}, {}
+local checks, refused, claims, records = {}, {0}, {}, {}
 
 local function refuse(name, value)
   refused[#refused + 1], refused[#refused + 2] = name, value
@@ -53,4 +53,5 @@ function checks.thread()
   local name, resource = key(), arg()
   local record = redis.call('GET', name)
   if not record or text(record, 'resourceId') ~= resource then refuse(name, record) end
+  records[name] = record
 end

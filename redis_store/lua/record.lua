@@ -15,23 +15,29 @@ function writes.own()
   if n > 0 then redis.call('HSET', owners, resource, n) end
 end
 
--- KEYS: record, n sorted sets. ARGV: now in µs, n, thread id. Moves updated_at strictly ahead, to
--- now at least; returns it in µs and the thread's owner, or nothing where there is no thread.
+-- KEYS: record, n sorted sets. ARGV: now in µs and in ISO 8601, n, thread id. Moves updated_at
+-- strictly ahead, to now at least. Returns nothing where there is no thread; else updated_at in µs,
+-- and where n is 0 the thread's owner.
 function writes.touch()
-  local name, us, n, thread = key(), number(), number(), arg()
-  local record = redis.call('GET', name)
+  local name, us, json, n, thread = key(), arg(), arg(), number(), arg()
+  -- No step before this one writes a record.
+  local record = records[name] or redis.call('GET', name)
+  records[name] = nil
   if not record then
     key_at = key_at + n
     return {}
   end
   local first, last = span(record, 'updatedAt')
-  local before = first and to_us(string.sub(record, first + 1, last - 1))
-  us = math.max(us, (before or us - 1) + 1)
-  local json = '"' .. to_iso(us) .. '"'
-  local head = first and string.sub(record, 1, first - 1) or string.sub(record, 1, -2) .. ',"updatedAt":'
-  redis.call('SET', name, head .. json .. (last and string.sub(record, last + 1) or '}'), 'KEEPTTL')
-  for _ = 1, n do redis.call('ZADD', key(), 'XX', whole(us), thread) end
-  return {whole(us), text(record, 'resourceId')}
+  local before = first and string.sub(record, first + 1, last - 1)
+  -- As text, dates of one form compare as they are.
+  local before_us = before and (#before ~= #json or before >= json) and to_us(before)
+  if before_us and before_us >= tonumber(us) then
+    us, json = whole(before_us + 1), to_iso(before_us + 1)
+  end
+  local head = first and string.sub(record, 1, first) or string.sub(record, 1, -2) .. ',"updatedAt":"'
+  redis.call('SET', name, head .. json .. (last and string.sub(record, last) or '"}'), 'KEEPTTL')
+  for _ = 1, n do redis.call('ZADD', key(), 'XX', us, thread) end
+  return {us, n == 0 and text(record, 'resourceId')}
 end
 
 -- KEYS: record, order, owners. ARGV: body prefix, index prefix, ttl in ms, n, n ids just written.

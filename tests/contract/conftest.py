@@ -6,7 +6,8 @@ import pytest
 
 from redis_store import MemoryStore, RedisStore
 from tests.conftest import Place, Variant
-from tests.servers import CountingProxy, Server
+from tests.proxies import CountingProxy
+from tests.servers import Server
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from redis_store import BackendError, RedisStore
 from tests.conftest import Place
 from tests.domains import emptied, metered_store
 from tests.json_values import json_values, same
+from tests.proxies import CountingProxy
 from tests.raw import Raw
-from tests.servers import CountingProxy, until
+from tests.servers import until
 
 DEFAULT_MS = 300_000
 # How much of a time to live may have passed before it is asked for.

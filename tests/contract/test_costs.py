@@ -5,8 +5,8 @@ from typing import NamedTuple
 from redis_store import MemoryStore, RedisStore
 from tests.calls import every_call, furnish
 from tests.conftest import Place
+from tests.proxies import CountingProxy
 from tests.raw import Raw
-from tests.servers import CountingProxy
 
 
 class Pinned(NamedTuple):

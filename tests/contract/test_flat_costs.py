@@ -9,8 +9,8 @@ from redis_store import DateRange, MemoryStore, Message, MessagePatch, RedisStor
 from tests.builders import at, message, thread
 from tests.calls import Run, every_call, furnish
 from tests.conftest import Place
+from tests.proxies import CountingProxy
 from tests.raw import Raw
-from tests.servers import CountingProxy
 from tests.variants import on_one_server
 
 LENGTHS = (10, 100, 5000)

@@ -11,7 +11,7 @@ from redis_store.pages import Direction
 from tests.builders import message
 from tests.conftest import Place
 from tests.messages import listed, make_threads, saved
-from tests.servers import CountingProxy
+from tests.proxies import CountingProxy
 
 
 async def drained(messages: AsyncIterator[Message]) -> list[str]:

@@ -13,7 +13,8 @@ from redis_store import (
     Resource,
 )
 from tests.builders import message, thread
-from tests.servers import CountingProxy, Server
+from tests.proxies import CountingProxy
+from tests.servers import Server
 
 Call = Callable[[MemoryStore, str], Awaitable[object]]
 

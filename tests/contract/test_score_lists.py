@@ -11,9 +11,9 @@ import pytest
 from redis_store import Page, RedisStore, Score, ScoreStore
 from tests.conftest import Place
 from tests.domains import check_indexed, emptied, metered_store
+from tests.proxies import CountingProxy
 from tests.raw import Raw
 from tests.scoring import ids, saved, score
-from tests.servers import CountingProxy
 
 Listing = Callable[..., Awaitable[Page[Score]]]
 

@@ -10,9 +10,9 @@ from redis_store import RedisStore, WorkflowStore
 from tests.builders import at
 from tests.conftest import Place
 from tests.domains import check_indexed, emptied, metered_store
+from tests.proxies import CountingProxy
 from tests.raw import Raw
 from tests.runs import persist, put, record, result, snapshot
-from tests.servers import CountingProxy
 
 Run = Callable[[WorkflowStore], Awaitable[object]]
 

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from redis_store import MemoryStore, RedisStore, ReplicationError
+from redis_store.keys import Keys
 from tests.builders import message, thread
 from tests.calls import every_call, furnish
 from tests.faults.pairs import Pair, asked, planned, reset_statistics, standing_still
+from tests.raw import connect_raw
 
 Write = Callable[[MemoryStore], Awaitable[object]]
 
@@ -98,6 +101,23 @@ async def test_replicas_are_read(pair: Pair) -> None:
     by_primaries, by_replicas = await asked(primaries), await asked(replicas)
     assert {name: by_primaries[name] for name in READING} == dict.fromkeys(READING, 0)
     assert by_replicas["get"] + by_replicas["mget"] + by_replicas["evalsha"] > 3 * len(THREADS)
+
+
+async def test_a_first_call_that_reads_initialises_on_the_primary(pair: Pair) -> None:
+    """ST-01: what initialisation asks is not left to the replica that answers the call."""
+    replicas, prefix = await pair.replicas(), f"{uuid4().hex}:"
+    store = RedisStore(pair.url, read_from="replica", key_prefix=prefix)
+    try:
+        await reset_statistics(replicas)
+        assert await store.memory.get_thread_by_id("t") is None
+        by_replicas = await asked(replicas)
+        assert {n: by_replicas[n] for n in ("get", "scan")} == {"get": 1, "scan": 0}
+        assert (await asked(replicas, "errorstats"))["READONLY"] == 0
+        # The indexes of nothing are complete: without that, initialisation did not end.
+        async with connect_raw(pair.url) as raw:
+            assert await raw("EXISTS", Keys(prefix).marker()) == 1
+    finally:
+        await store.close()
 
 
 @pytest.mark.usefixtures("memory")

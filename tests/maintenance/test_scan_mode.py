@@ -12,9 +12,10 @@ from tests.conftest import Place, Variant
 from tests.maintenance.dumps import own_keys
 from tests.maintenance.foreign import THREADS, load
 from tests.maintenance.truth import check_listings
+from tests.proxies import CountingProxy
 from tests.raw import Raw
 from tests.runs import found, put, record
-from tests.servers import CountingProxy, Server
+from tests.servers import Server
 from tests.variants import on_one_server
 
 # What a glob pattern must not hold but where it is meant: unescaped.

@@ -13,8 +13,9 @@ import trustme
 
 from redis_store import BackendUnavailableError, RedisStore, Resource
 from tests.leaks import no_leaks
+from tests.proxies import TlsTerminator
 from tests.raw import Raw
-from tests.servers import Server, TlsTerminator, server_binaries
+from tests.servers import Server, server_binaries
 
 # Every character that a URL must escape.
 PASSWORD = f"{token_hex(8)} :/?#[]@!$&'()*+,;=%é"

@@ -19,8 +19,9 @@ from redis_store import BackendTimeoutError, BackendUnavailableError, RedisStore
 from tests.builders import thread
 from tests.leaks import no_leaks
 from tests.lines import LOOPS, Asked, asked, first_stream, turns
+from tests.proxies import CountingProxy, TlsTerminator
 from tests.raw import Raw
-from tests.servers import CountingProxy, Server, TlsTerminator, server_binaries, until
+from tests.servers import Server, server_binaries, until
 
 
 @pytest.fixture(scope="module", params=LOOPS)

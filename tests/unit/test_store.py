@@ -13,7 +13,8 @@ import redis.asyncio as aioredis
 from redis_store import BackendError, ConfigurationError, RedisStore, StoreClosedError
 from redis_store.handshake import check_server
 from tests.calls import every_call
-from tests.servers import CountingProxy, Server
+from tests.proxies import CountingProxy
+from tests.servers import Server
 
 URL = "redis://h"
 LOAD = [b"SCRIPT", b"LOAD"]
