@@ -55,8 +55,9 @@ async def find(
         return await _find_apart(batch, await threads_of(batch, message_ids), threads)
     indexes = [keys.message_index(id_) for id_ in message_ids]
     call = FIND.call(indexes, [*keys.around_thread(), int(bodies), *message_ids])
-    commands: list[Command] = [("GET", keys.thread(id_)) for id_ in threads]
-    (found, known), *others = await batch.send([call, *commands])
+    # MGET, as what is no string reads as nothing.
+    others: list[Command] = [("MGET", keys.thread(id_)) for id_ in threads]
+    (found, known), *replies = await batch.send([call, *others])
     stored = {
         id_: Stored(thread_id.decode(), body, score)
         for id_, thread_id, body, score in zip(
@@ -65,7 +66,8 @@ async def find(
         if thread_id is not None
     }
     records = {id_.decode(): record for id_, record in zip(known[::2], known[1::2], strict=True)}
-    return Findings(stored, records | dict(zip(threads, others, strict=True)))
+    records |= {id_: reply[0] for id_, reply in zip(threads, replies, strict=True)}
+    return Findings(stored, records)
 
 
 async def _find_apart(
@@ -74,23 +76,19 @@ async def _find_apart(
     """Read messages and records, each from its slot."""
     keys, groups = batch.keys, grouped(thread_of)
     every = list(dict.fromkeys([*groups, *threads]))
-    replies = iter(
-        await batch.send(
-            [
-                *(("MGET", *(keys.message(t, id_) for id_ in ids)) for t, ids in groups.items()),
-                *(("ZMSCORE", keys.order(t), *ids) for t, ids in groups.items()),
-                *(("GET", keys.thread(t)) for t in every),
-            ]
-        )
-    )
-    bodies = [body for _ in groups for body in next(replies)]
-    scores = [score for _ in groups for score in next(replies)]
-    places = [(id_, thread_id) for thread_id, ids in groups.items() for id_ in ids]
+    reads: list[Command] = [
+        ("MGET", keys.thread(t), *(keys.message(t, id_) for id_ in groups.get(t, ())))
+        for t in every
+    ]
+    scoring: list[Command] = [("ZMSCORE", keys.order(t), *ids) for t, ids in groups.items()]
+    replies = await batch.send([*reads, *scoring])
+    found = dict(zip(every, replies[: len(every)], strict=True))
     stored = {
         id_: Stored(thread_id, body, score)
-        for (id_, thread_id), body, score in zip(places, bodies, scores, strict=True)
+        for (thread_id, ids), scores in zip(groups.items(), replies[len(every) :], strict=True)
+        for id_, body, score in zip(ids, found[thread_id][1:], scores, strict=True)
     }
-    return Findings(stored, dict(zip(every, replies, strict=True)))
+    return Findings(stored, {id_: values[0] for id_, values in found.items()})
 
 
 async def moved(batch: Batch, lost: Mapping[str, str]) -> dict[str, str]:

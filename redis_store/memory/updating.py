@@ -66,7 +66,7 @@ class Updating(Repository):
         """
         ids = check_ids("delete_messages", "message_ids", message_ids)
         rounds = attempts(self._batch, "delete_messages")
-        while True:
+        while ids:
             tx = next(rounds)
             thread_of = await self._touched(tx, ids)
             groups = grouped(thread_of)
@@ -75,6 +75,7 @@ class Updating(Repository):
             tx.forget(thread_of)
             if not thread_of or not await tx.commit():
                 return tx.dropped
+        return 0
 
     async def _touched(self, tx: Transaction, message_ids: Sequence[str]) -> dict[str, str]:
         """Find the threads of messages and move their ``updated_at`` ahead, whoever owns them."""

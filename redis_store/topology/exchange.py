@@ -110,7 +110,10 @@ class Node:
     def exchange(
         self, commands: Sequence[Command], deadline: float, *, alone: bool = False
     ) -> Awaitable[Replies]:
-        """Send commands and await the replies; an error stands in its place as an exception.
+        """Send commands; give their replies, an error in its place as an exception.
+
+        They are on their way when this returns, so that several nodes work at the same time; a
+        coroutine, for those that need a connection of their own, must be awaited at once.
 
         Args:
             commands: The commands.
