@@ -16,7 +16,7 @@ from benchmarks.sweep import Pace
 
 _RESULTS: Final = Path(__file__).parent / "results"
 _QUICK: Final = Pace(rounds=5, seconds=0.1)
-_FULL: Final = Pace(rounds=15, seconds=0.25)
+_FULL: Final = Pace(rounds=9, seconds=0.2)
 _MOST: Final = 1_000_000
 _LEAST: Final = 1_000
 _MINUTES: Final = 10.0
