@@ -40,23 +40,30 @@ async def threads_of(batch: Batch, message_ids: Collection[str]) -> dict[str, st
 
 
 async def find(
-    batch: Batch, message_ids: Sequence[str], *, threads: Collection[str] = (), bodies: bool = True
+    batch: Batch,
+    message_ids: Sequence[str],
+    *,
+    threads: Collection[str] | None = None,
+    bodies: bool = True,
 ) -> Findings:
     """Find messages by id. One round trip; two in the hash-tagged layout.
 
     Args:
         batch: The way to the server.
         message_ids: The messages.
-        threads: Threads whose records to read beside those of the messages' threads.
+        threads: Threads whose records to read beside those of the messages' threads; ``None`` is to
+            read no records.
         bodies: Whether to read the messages themselves.
     """
     keys = batch.keys
     if keys.hash_tags:
         return await _find_apart(batch, await threads_of(batch, message_ids), threads)
     indexes = [keys.message_index(id_) for id_ in message_ids]
-    call = FIND.call(indexes, [*keys.around_thread(), int(bodies), *message_ids])
+    wanted = [int(bodies), int(threads is not None)]
+    call = FIND.call(indexes, [*keys.around_thread(), *wanted, *message_ids])
+    beside = threads or ()
     # MGET, as what is no string reads as nothing.
-    others: list[Command] = [("MGET", keys.thread(id_)) for id_ in threads]
+    others: list[Command] = [("MGET", keys.thread(id_)) for id_ in beside]
     (found, known), *replies = await batch.send([call, *others])
     stored = {
         id_: Stored(thread_id.decode(), body, score)
@@ -66,18 +73,20 @@ async def find(
         if thread_id is not None
     }
     records = {id_.decode(): record for id_, record in zip(known[::2], known[1::2], strict=True)}
-    records |= {id_: reply[0] for id_, reply in zip(threads, replies, strict=True)}
+    records |= {id_: reply[0] for id_, reply in zip(beside, replies, strict=True)}
     return Findings(stored, records)
 
 
 async def _find_apart(
-    batch: Batch, thread_of: Mapping[str, str], threads: Collection[str]
+    batch: Batch, thread_of: Mapping[str, str], threads: Collection[str] | None
 ) -> Findings:
     """Read messages and records, each from its slot."""
     keys, groups = batch.keys, grouped(thread_of)
-    every = list(dict.fromkeys([*groups, *threads]))
+    every = list(dict.fromkeys([*groups, *(threads or ())]))
+    # A thread's record, where it is wanted, precedes its messages.
+    first = 0 if threads is None else 1
     reads: list[Command] = [
-        ("MGET", keys.thread(t), *(keys.message(t, id_) for id_ in groups.get(t, ())))
+        ("MGET", *[keys.thread(t)][:first], *(keys.message(t, id_) for id_ in groups.get(t, ())))
         for t in every
     ]
     scoring: list[Command] = [("ZMSCORE", keys.order(t), *ids) for t, ids in groups.items()]
@@ -86,9 +95,9 @@ async def _find_apart(
     stored = {
         id_: Stored(thread_id, body, score)
         for (thread_id, ids), scores in zip(groups.items(), replies[len(every) :], strict=True)
-        for id_, body, score in zip(ids, found[thread_id][1:], scores, strict=True)
+        for id_, body, score in zip(ids, found[thread_id][first:], scores, strict=True)
     }
-    return Findings(stored, {id_: values[0] for id_, values in found.items()})
+    return Findings(stored, {id_: values[0] for id_, values in found.items() if first})
 
 
 async def moved(batch: Batch, lost: Mapping[str, str]) -> dict[str, str]:

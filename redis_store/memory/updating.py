@@ -85,7 +85,7 @@ class Updating(Repository):
             for thread_id in grouped(thread_of):
                 tx.touch(thread_id, None, epoch_us(now()))
             return thread_of
-        found = await find(self._batch, message_ids, bodies=False)
+        found = await find(self._batch, message_ids, threads=(), bodies=False)
         _touch_all(tx, owners(self._keys, found.records, found.records))
         return {id_: message.thread_id for id_, message in found.messages.items()}
 
