@@ -14,7 +14,7 @@ import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
 from redis_store.embedded import find_server
-from redis_store.watchdog import watched
+from redis_store.embedded.watchdog import watched
 
 _HOST: Final = "127.0.0.1"
 _SLOTS: Final = 16384

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from redis_store import Message, Thread
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from redis_store.pages import epoch_us
 
 KEYS = Keys()

@@ -1,6 +1,7 @@
 """What AI agents remember, stored in Redis: the Python counterpart of Mastra's RedisStore."""
 
 from redis_store.cache import CacheStore
+from redis_store.embedded import EmbeddedServer
 from redis_store.errors import (
     BackendError,
     BackendTimeoutError,
@@ -48,6 +49,7 @@ __all__ = [
     "CopiedThread",
     "CorruptRecordError",
     "DateRange",
+    "EmbeddedServer",
     "Finding",
     "Include",
     "InvalidArgumentError",

@@ -6,14 +6,14 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from redis_store import codecs
-from redis_store.batch import Batch
-from redis_store.client import Argument
+from redis_store._connections.commands import Argument
+from redis_store._engine import codecs
+from redis_store._engine.database import Batch
+from redis_store._engine.keys import check_id
+from redis_store._engine.operations import Repository, operation, query, unbounded
+from redis_store._engine.scripts import CACHE_INCREMENT, CACHE_PUSH, CACHE_PUSH_INDEXED, CACHE_RAISE
 from redis_store.errors import InvalidArgumentError
-from redis_store.keys import check_id
 from redis_store.pages import check_dict, check_int
-from redis_store.repository import Repository, operation, query, unbounded
-from redis_store.scripts import CACHE_INCREMENT, CACHE_PUSH, CACHE_PUSH_INDEXED, CACHE_RAISE
 
 PREFIX = "mastra:cache:"
 TTL = timedelta(seconds=300)

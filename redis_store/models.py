@@ -7,7 +7,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from redis_store.values import is_array, is_object
+from redis_store.json_values import is_array, is_object
 
 
 def new_id() -> str:

@@ -6,8 +6,8 @@ from typing import Generic, Literal, TypeVar, cast
 
 import msgspec
 
+from redis_store._engine.keys import check_id
 from redis_store.errors import InvalidArgumentError
-from redis_store.keys import check_id
 
 T = TypeVar("T")
 

@@ -6,17 +6,17 @@ from types import NoneType
 
 from msgspec.structs import replace
 
-from redis_store import codecs
-from redis_store.batch import Batch
+from redis_store._engine import codecs
+from redis_store._engine.database import Batch
+from redis_store._engine.index_pages import Index, Listing, Query
+from redis_store._engine.indexes import SCORES, of_score, relist, settle, span
+from redis_store._engine.keys import check_id
+from redis_store._engine.operations import Repository, operation, query, unbounded
+from redis_store._engine.plan import Found
+from redis_store._engine.transaction import attempts
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
-from redis_store.indexes import SCORES, of_score, relist, settle, span
-from redis_store.keys import check_id
-from redis_store.listing import Index, Listing, Query
 from redis_store.models import Score
 from redis_store.pages import Page, Paging, check_choice, check_date, check_dict
-from redis_store.plan import Found
-from redis_store.repository import Repository, operation, query, unbounded
-from redis_store.transaction import attempts
 
 _SAVE = "save_score"
 _TEXTS = frozenset(name for name, kind in Score.__annotations__.items() if kind == str | None)

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 import anyio
 from msgspec.structs import replace
 
-from redis_store import addresses, cache, handshake, options, topology
-from redis_store.addresses import Address, Topology
-from redis_store.batch import Batch
+from redis_store import cache
+from redis_store import settings as options
+from redis_store._connections import addresses, handshake
+from redis_store._connections import connecting as topology
+from redis_store._connections.addresses import Address, Topology
+from redis_store._connections.connecting import Deployment, Limits, ReadFrom
+from redis_store._connections.current_call import CURRENT, Call
+from redis_store._engine.database import Batch
+from redis_store._engine.keys import Keys
+from redis_store._engine.operations import operation, unbounded
 from redis_store.cache import CacheStore
-from redis_store.calls import CURRENT, Call
 from redis_store.embedded import EmbeddedServer
 from redis_store.errors import ConfigurationError, StoreClosedError
-from redis_store.keys import Keys
 from redis_store.maintenance import (
     Progress,
     Pruned,
@@ -29,9 +34,7 @@ from redis_store.maintenance import (
 )
 from redis_store.memory import MemoryStore
 from redis_store.pages import check_count
-from redis_store.repository import operation, unbounded
 from redis_store.scores import ScoreStore
-from redis_store.topology import Deployment, Limits, ReadFrom
 from redis_store.workflows import WorkflowStore
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Self
 
 from msgspec import Raw
 
-from redis_store import codecs
-from redis_store.batch import Batch
-from redis_store.errors import CorruptRecordError
-from redis_store.indexes import RUNS, Entry, of_run, relist, settle
-from redis_store.keys import (
+from redis_store._engine import codecs
+from redis_store._engine.database import Batch
+from redis_store._engine.index_pages import Index, Listing, Query
+from redis_store._engine.indexes import RUNS, Entry, of_run, relist, settle
+from redis_store._engine.keys import (
     RUN_NAMESPACE,
     Keys,
     check_id,
@@ -25,12 +25,12 @@ from redis_store.keys import (
     check_run_id,
     check_workflow_name,
 )
-from redis_store.listing import Index, Listing, Query
+from redis_store._engine.operations import Repository, operation, query, unbounded
+from redis_store._engine.transaction import Transaction, attempts
+from redis_store.errors import CorruptRecordError
+from redis_store.json_values import is_array, is_object
 from redis_store.models import WorkflowRun, now
 from redis_store.pages import Page, Paging, check_date, check_dict, epoch_us
-from redis_store.repository import Repository, operation, query, unbounded
-from redis_store.transaction import Transaction, attempts
-from redis_store.values import is_array, is_object
 
 _TICK = timedelta(microseconds=1)
 

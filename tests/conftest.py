@@ -17,8 +17,8 @@ import pytest
 from coverage import Coverage
 
 from redis_store import RedisStore
+from redis_store._engine.keys import Keys
 from redis_store.embedded import EmbeddedServer
-from redis_store.keys import Keys
 from tests.clusters import Cluster
 from tests.invariants import check_invariants, mend_hints
 from tests.raw import Raw, connect_raw

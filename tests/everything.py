@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from redis_store import RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from redis_store.maintenance import Retention
 from tests.builders import message, thread
 from tests.calls import every_call, furnish

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import msgspec
 
 from redis_store import RedisStore
-from redis_store.codecs import decode_message, decode_thread
-from redis_store.keys import Keys
+from redis_store._engine.codecs import decode_message, decode_thread
+from redis_store._engine.keys import Keys
 from redis_store.models import Message, Thread
 from redis_store.pages import epoch_us
 from tests.raw import Raw

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 import redis.asyncio as aioredis
 
-from redis_store.topology.exchange import Node, Pool
+from redis_store._connections.multiplexer import Node, Pool
 from tests.leaks import no_leaks
 
 LOOPS = [

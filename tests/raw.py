@@ -5,8 +5,9 @@ from typing import Any, Self, cast
 
 import redis.asyncio as aioredis
 
-from redis_store.addresses import parse
-from redis_store.keys import Keys, escape_glob, slot_of
+from redis_store._connections.addresses import parse
+from redis_store._connections.slots import slot_of
+from redis_store._engine.keys import Keys, escape_glob
 
 _MARKER = Keys().marker()
 

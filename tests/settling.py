@@ -1,7 +1,7 @@
 """What must hold after calls have raced."""
 
 from redis_store import RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.invariants import check_invariants
 from tests.raw import Raw
 

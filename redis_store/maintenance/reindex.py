@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from redis_store.batch import Batch
-from redis_store.client import Command
+from redis_store._connections.commands import Command
+from redis_store._engine.database import Batch
+from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, entries_of, relist
+from redis_store._engine.scripts import RECOUNT
+from redis_store._engine.transaction import attempts
 from redis_store.errors import CorruptRecordError
-from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, entries_of, relist
-from redis_store.scripts import RECOUNT
-from redis_store.transaction import attempts
 
 # The indexes that this version of the library reads.
 VERSION = b"1"

@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from redis_store import codecs
-from redis_store.batch import Batch
+from redis_store._engine import codecs
+from redis_store._engine.database import Batch
+from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
+from redis_store._engine.transaction import Transaction
 from redis_store.errors import ConfigurationError, CorruptRecordError
-from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
 from redis_store.maintenance.reindex import Progress
 from redis_store.memory import MemoryStore
-from redis_store.memory.window import Filter, Window
-from redis_store.memory.window import places as places_of
+from redis_store.memory.windows import Filter, Window
+from redis_store.memory.windows import places as places_of
 from redis_store.models import Thread, now
 from redis_store.pages import epoch_us
-from redis_store.transaction import Transaction
 
 _CHUNK = 200
 _MICROSECOND = timedelta(microseconds=1)

@@ -7,12 +7,12 @@ verification may run while the store is in use; what changed meanwhile is left t
 from collections.abc import Iterable
 from typing import Any
 
-from redis_store.batch import Batch
+from redis_store._engine.database import Batch
+from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, entries_of
+from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError
-from redis_store.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, entries_of
 from redis_store.maintenance.report import Report
-from redis_store.maintenance.threads import ThreadCheck
-from redis_store.transaction import Transaction
+from redis_store.maintenance.verify_threads import ThreadCheck
 
 _CHUNK = 200
 

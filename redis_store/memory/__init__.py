@@ -1,13 +1,13 @@
 """The memory domain: what agents remember as threads, messages and resources."""
 
-from redis_store.memory.cloning import Cloning
-from redis_store.memory.listing import ThreadListings
-from redis_store.memory.reading import Reading
+from redis_store._engine.operations import unbounded
+from redis_store.memory.clones import Cloning
+from redis_store.memory.message_reads import Reading
+from redis_store.memory.message_writes import Saving
 from redis_store.memory.resources import Resources
-from redis_store.memory.saving import Saving
+from redis_store.memory.thread_lists import ThreadListings
 from redis_store.memory.threads import Threads
 from redis_store.memory.updating import Updating
-from redis_store.repository import unbounded
 
 
 class MemoryStore(Threads, ThreadListings, Reading, Saving, Updating, Cloning, Resources):

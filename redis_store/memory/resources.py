@@ -7,14 +7,14 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from redis_store import codecs
+from redis_store._engine import codecs
+from redis_store._engine.indexes import of_resource, relist
+from redis_store._engine.keys import check_id
+from redis_store._engine.operations import Repository, operation, query
+from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import InvalidArgumentError
-from redis_store.indexes import of_resource, relist
-from redis_store.keys import check_id
 from redis_store.models import Resource, now
 from redis_store.pages import check_date, check_dict
-from redis_store.repository import Repository, operation, query
-from redis_store.transaction import Transaction, attempts
 
 _TICK = timedelta(microseconds=1)
 

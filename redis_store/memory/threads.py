@@ -8,16 +8,16 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from redis_store import codecs
-from redis_store.batch import entries
+from redis_store._connections.commands import entries
+from redis_store._engine import codecs
+from redis_store._engine.indexes import THREADS, of_thread, relist, settle
+from redis_store._engine.keys import check_id, check_thread_id
+from redis_store._engine.lifetime import keep_alive
+from redis_store._engine.operations import Repository, operation, query
+from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import CorruptRecordError, InvalidArgumentError, ThreadNotFoundError
-from redis_store.indexes import THREADS, of_thread, relist, settle
-from redis_store.keys import check_id, check_thread_id
-from redis_store.lifetime import keep_alive
 from redis_store.models import Thread, now
 from redis_store.pages import check_date, check_dict
-from redis_store.repository import Repository, operation, query
-from redis_store.transaction import Transaction, attempts
 
 _TICK = timedelta(microseconds=1)
 

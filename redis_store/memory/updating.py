@@ -6,16 +6,16 @@ from typing import Any, NamedTuple, cast
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from redis_store import codecs
+from redis_store._engine import codecs
+from redis_store._engine.keys import check_id, check_ids, check_thread_id
+from redis_store._engine.operations import Repository, operation
+from redis_store._engine.plan import Body
+from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
-from redis_store.keys import check_id, check_ids, check_thread_id
-from redis_store.memory.placement import Stored, find, grouped, moved, owners, threads_of, touch
+from redis_store.json_values import is_object
+from redis_store.memory.locations import Stored, find, grouped, moved, owners, threads_of, touch
 from redis_store.models import Message, MessagePatch, now
 from redis_store.pages import check_date, epoch_us
-from redis_store.plan import Body
-from redis_store.repository import Repository, operation
-from redis_store.transaction import Transaction, attempts
-from redis_store.values import is_object
 
 _NAME = "update_messages"
 _UNKNOWN = Stored("", None, None)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from redis_store import RedisStore, Resource
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.builders import message, thread
 from tests.conftest import Place
 from tests.raw import Raw

@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio as aioredis
 
 from redis_store import MemoryStore, MessagePatch, RedisStore
-from redis_store.topology import MAX_CONNECTIONS
+from redis_store._connections.connecting import MAX_CONNECTIONS
 from tests.builders import message, thread
 from tests.conftest import Place
 from tests.raw import Raw

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from redis_store.keys import Keys, slot_of
+from redis_store._connections.slots import slot_of
+from redis_store._engine.keys import Keys
 from tests.calls import every_call, furnish
 from tests.conftest import Place
 from tests.monitor import Seen, monitored

@@ -7,7 +7,8 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from redis_store.keys import Keys, slot_of
+from redis_store._connections.slots import slot_of
+from redis_store._engine.keys import Keys
 from tests.clusters import Cluster
 from tests.conftest import FIRST, LAST
 from tests.nodes import Node

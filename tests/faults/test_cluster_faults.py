@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from redis_store import RedisStore
-from redis_store.keys import Keys, slot_of
+from redis_store._connections.slots import slot_of
+from redis_store._engine.keys import Keys
 from tests.clusters import Cluster
 from tests.conftest import FIRST
 from tests.faults.workload import Workload

@@ -15,7 +15,7 @@ from redis_store import (
     Resource,
     Thread,
 )
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.builders import message, thread
 from tests.calls import Run
 from tests.conftest import Place

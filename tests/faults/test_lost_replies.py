@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from redis_store import BackendUnavailableError, MessagePatch, RedisStore
-from redis_store.client import Command, Replies
+from redis_store._connections.commands import Command, Replies
 from tests.builders import message, thread
 from tests.conftest import Place
 

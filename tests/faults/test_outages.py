@@ -12,7 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from redis_store import BackendError, BackendTimeoutError, BackendUnavailableError, RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.builders import message, thread
 from tests.calls import every_call, furnish
 from tests.faults.pairs import standing_still

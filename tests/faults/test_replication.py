@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from redis_store import MemoryStore, RedisStore, ReplicationError
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.builders import message, thread
 from tests.calls import every_call, furnish
 from tests.faults.pairs import Pair, asked, planned, reset_statistics, standing_still

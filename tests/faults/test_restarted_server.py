@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from redis_store import RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.faults.workload import Workload
 from tests.servers import Server, server_binaries
 

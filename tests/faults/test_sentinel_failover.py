@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from redis_store import RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.conftest import LAST
 from tests.faults.workload import Workload
 from tests.sentinels import SentinelDeployment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from redis_store import BackendError, RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.builders import message, thread
 from tests.calls import Run
 from tests.conftest import Place

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from redis_store import RedisStore, RedisStoreError
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.builders import message, thread
 from tests.invariants import check_invariants, mend_hints
 from tests.raw import connect_raw

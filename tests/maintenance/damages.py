@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from redis_store.indexes import span
-from redis_store.keys import Keys
+from redis_store._engine.indexes import span
+from redis_store._engine.keys import Keys
 from redis_store.maintenance import Finding
 from tests.maintenance.foreign import message_ids
 

@@ -1,6 +1,6 @@
 """The stored keys as they are, to tell whether anything changed."""
 
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.raw import Raw
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.builders import T0
 from tests.raw import Raw
 from tests.runs import record

@@ -17,7 +17,7 @@ from tests.maintenance.truth import check_listings
 from tests.raw import Raw
 from tests.runs import persist, put, record
 
-SCAN_COUNT = "redis_store.topology.standalone._SCAN_COUNT"
+SCAN_COUNT = "redis_store._connections.standalone._SCAN_COUNT"
 
 
 async def test_opening_a_small_database_indexes_what_a_peer_stored(

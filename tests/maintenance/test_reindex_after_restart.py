@@ -21,7 +21,7 @@ async def test_a_cursor_of_another_server_process_is_not_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each process orders its keyspace by a seed of its own, so an old cursor would skip keys."""
-    monkeypatch.setattr("redis_store.topology.standalone._SCAN_COUNT", 10)
+    monkeypatch.setattr("redis_store._connections.standalone._SCAN_COUNT", 10)
     binary = next(iter(server_binaries().values()))
     args = ("--appendonly", "yes", "--appendfsync", "always")
     server = await Server.start(binary, workdir=tmp_path, args=args)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from redis_store import RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.builders import message, thread
 from tests.conftest import Place, Variant
 from tests.maintenance.dumps import own_keys

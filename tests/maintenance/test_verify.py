@@ -6,7 +6,7 @@ from typing import assert_type, get_args
 import pytest
 
 from redis_store import RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from redis_store.maintenance import Finding, Report
 from redis_store.maintenance.report import Problem
 from tests.builders import message, thread

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from redis_store import RedisStore
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.conftest import Place
 from tests.invariants import check_invariants
 from tests.maintenance.foreign import THREADS, load

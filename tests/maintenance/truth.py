@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
-from redis_store import Message, Page, RedisStore, Score, Thread, WorkflowRun, codecs
-from redis_store.keys import Keys
+from redis_store import Message, Page, RedisStore, Score, Thread, WorkflowRun
+from redis_store._engine import codecs
+from redis_store._engine.keys import Keys
 from redis_store.pages import epoch_us
 from tests.raw import Raw
 

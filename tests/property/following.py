@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from redis_store import RedisStore, RedisStoreError
-from redis_store.keys import Keys
+from redis_store._engine.keys import Keys
 from tests.conftest import Place
 from tests.json_values import same
 from tests.property.calls import Call

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from redis_store._engine.scripts import script
 from redis_store.pages import epoch_us
-from redis_store.scripts import Script
 from tests.raw import Raw
 from tests.servers import Server
 
-JSON = Script("json", "fields").source
-TIME = Script("time").source
+JSON = script("json", "fields").source
+TIME = script("time").source
 
 NAME = "createdAt"
 

@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
+from redis_store._connections.slots import slot_of
+from redis_store._engine.keys import Keys, check_run, check_thread_id
 from redis_store.errors import InvalidArgumentError
-from redis_store.keys import Keys, check_run, check_thread_id, slot_of
 from tests.raw import Raw
 from tests.servers import Server, free_port, server_binaries
 

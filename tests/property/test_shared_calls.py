@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import exceptions
 
-from redis_store import BackendError, addresses, topology
-from redis_store.topology import Deployment, Limits
+from redis_store import BackendError
+from redis_store._connections import addresses, connecting
+from redis_store._connections.connecting import Deployment, Limits
 from tests.servers import Server
 
 Step = tuple[str, ...]
@@ -45,7 +46,7 @@ async def plain(servers: Mapping[str, Server]) -> AsyncIterator[Any]:
 @pytest.fixture(scope="module")
 async def shared(servers: Mapping[str, Server]) -> AsyncIterator[Deployment]:
     address = addresses.parse(next(iter(servers.values())).url)
-    client = topology.connect(address, {}, Limits(timeout=5))
+    client = connecting.connect(address, {}, Limits(timeout=5))
     yield client
     await client.close()
 

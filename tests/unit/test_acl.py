@@ -9,7 +9,7 @@ from secrets import token_hex
 import pytest
 
 from redis_store import BackendError, RedisStore
-from redis_store.keys import slot_of
+from redis_store._connections.slots import slot_of
 from tests.builders import thread
 from tests.clusters import Cluster
 from tests.everything import use_everything

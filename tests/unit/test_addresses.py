@@ -1,7 +1,7 @@
 import pytest
 
 from redis_store import ConfigurationError
-from redis_store.addresses import Address, parse
+from redis_store._connections.addresses import Address, parse
 
 
 @pytest.mark.parametrize(

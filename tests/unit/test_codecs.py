@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from redis_store import CorruptRecordError, InvalidArgumentError, Message, Resource, codecs
+from redis_store import CorruptRecordError, InvalidArgumentError, Message, Resource
+from redis_store._engine import codecs
 from tests.builders import T0, at, message, thread
 
 DATE = "2026-01-15T09:30:00Z"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from redis_store.edits import Edit, changes
+from redis_store._engine.splices import Edit, changes
 from tests.builders import T0
 
 

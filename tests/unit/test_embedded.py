@@ -209,7 +209,7 @@ async def test_servers_live_side_by_side(tmp_path: Path) -> None:
 async def test_a_path_has_one_server_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redis_store.embedded._CLAIM_SECONDS", 0.1)
+    monkeypatch.setattr("redis_store.embedded.server._CLAIM_SECONDS", 0.1)
     second = EmbeddedServer(tmp_path)
     async with EmbeddedServer(tmp_path), EmbeddedServer(tmp_path / "other"):
         with pytest.raises(ConfigurationError, match="another embedded server uses") as error:
@@ -223,7 +223,7 @@ async def test_a_path_has_one_server_at_a_time(
 async def test_a_path_has_one_server_over_all_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redis_store.embedded._CLAIM_SECONDS", 0.1)
+    monkeypatch.setattr("redis_store.embedded.server._CLAIM_SECONDS", 0.1)
     async with child_with_server(tmp_path):
         with pytest.raises(ConfigurationError, match="another embedded server uses"):
             await EmbeddedServer(tmp_path).start()
@@ -325,7 +325,7 @@ async def test_it_ends_though_its_watchdog_was_killed(tmp_path: Path) -> None:
 async def test_a_server_that_will_not_stop_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redis_store.watchdog._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("redis_store.embedded.watchdog._PATIENCE_SECONDS", 0.1)
     async with EmbeddedServer(tmp_path) as server:
         pid = server.pid
         os.kill(pid, signal.SIGSTOP)
@@ -458,7 +458,7 @@ async def test_a_start_that_takes_too_long_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_STORE_SERVER", make_executable(tmp_path / "s", "exec sleep 60"))
-    monkeypatch.setattr("redis_store.embedded._START_SECONDS", 0.2)
+    monkeypatch.setattr("redis_store.embedded.server._START_SECONDS", 0.2)
     with pytest.raises(BackendUnavailableError, match=r"no answer in 0\.2 s"):
         await EmbeddedServer().start()
 

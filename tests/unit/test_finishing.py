@@ -6,7 +6,7 @@ import gc
 import anyio
 import pytest
 
-from redis_store.finishing import finished
+from redis_store._engine.finishing import finished
 from tests.servers import until
 
 

@@ -1,7 +1,8 @@
 import pytest
 
 from redis_store import ConfigurationError, InvalidArgumentError
-from redis_store.keys import SLOTS, Keys, check_id, check_ids, check_thread_id, escape_glob, slot_of
+from redis_store._connections.slots import SLOTS, slot_of
+from redis_store._engine.keys import Keys, check_id, check_ids, check_thread_id, escape_glob
 
 PLAIN = Keys("p:")
 TAGGED = Keys("p:", hash_tags=True)

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from redis_store import DateRange, Include, InvalidArgumentError, Message, Page, values
-from redis_store.filters import check_metadata, check_scalars, matches
+from redis_store import DateRange, Include, InvalidArgumentError, Message, Page, json_values
+from redis_store._engine.filters import check_metadata, check_scalars, matches
 from redis_store.pages import (
     Paging,
     check_choice,
@@ -165,8 +165,8 @@ def test_a_message_filter_takes_scalars_only(value: object) -> None:
 )
 def test_json_values_compare_by_type(left: object, right: object, *, same: bool) -> None:
     """THR-09: type-strict, lists ordered, dicts by content with the same key set."""
-    assert values.same(left, right) is same
-    assert values.same(right, left) is same
+    assert json_values.same(left, right) is same
+    assert json_values.same(right, left) is same
 
 
 def test_a_missing_key_is_no_null() -> None:

@@ -11,7 +11,7 @@ import redis
 import redis.asyncio as aioredis
 
 from redis_store import BackendError, ConfigurationError, RedisStore, StoreClosedError
-from redis_store.handshake import check_server
+from redis_store._connections.handshake import check_server
 from tests.calls import every_call
 from tests.proxies import CountingProxy
 from tests.servers import Server

@@ -7,7 +7,7 @@ from weakref import ref
 import anyio
 import pytest
 
-from redis_store.turns import Turns
+from redis_store._engine.locks import Turns
 
 
 async def pause() -> None:

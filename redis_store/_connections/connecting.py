@@ -1,0 +1,182 @@
+"""From an address or a borrowed client to connections: the only package that imports redis."""
+
+import ssl
+from codecs import lookup
+from typing import Any, Literal, Protocol, cast
+from urllib.parse import urlencode
+
+import redis.asyncio as aioredis
+from redis import exceptions
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.backoff import NoBackoff
+from redis.cluster import LoadBalancingStrategy
+
+from redis_store._connections.addresses import Address, Topology
+from redis_store._connections.cluster import ClusterClient
+from redis_store._connections.deployment import Deployment, Limits
+from redis_store._connections.multiplexer import MAX_CONNECTIONS
+from redis_store._connections.sentinel import SentinelClient, Sentinels
+from redis_store._connections.standalone import StandaloneClient
+from redis_store.errors import ConfigurationError
+
+ReadFrom = Literal["primary", "replica"]
+
+_SENTINEL_LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
+
+__all__ = [
+    "MAX_CONNECTIONS",
+    "Deployment",
+    "Limits",
+    "ReadFrom",
+    "borrow",
+    "connect",
+    "topology_of",
+]
+
+
+def connect(
+    address: Address, options: dict[str, Any], limits: Limits, read_from: ReadFrom = "primary"
+) -> Deployment:
+    """Build an owned client. No I/O.
+
+    Args:
+        address: Where the deployment is.
+        options: Keyword options of redis.asyncio's client; they win over the query string's.
+        limits: What is asked of the connections.
+        read_from: Where public reads go; a standalone server has no replicas here.
+    """
+    builders: dict[Topology, _Builder] = {"sentinel": _sentinel, "cluster": _cluster}
+    build = builders.get(address.topology, _standalone)
+    try:
+        return build(address, options, limits, reads_replicas=read_from == "replica")
+    except ConfigurationError:
+        raise
+    except (TypeError, ValueError, exceptions.RedisError, ssl.SSLError) as exc:
+        raise ConfigurationError(
+            f"redis.asyncio does not take the client options: {exc}",
+            code="CONFIGURATION_INVALID_CLIENT_OPTIONS",
+            details={"options": sorted({*options, *dict(address.query)})},
+        ) from exc
+
+
+class _Builder(Protocol):
+    def __call__(
+        self, address: Address, options: dict[str, Any], limits: Limits, *, reads_replicas: bool
+    ) -> Deployment: ...
+
+
+def _standalone(
+    address: Address, options: dict[str, Any], limits: Limits, *, reads_replicas: bool
+) -> StandaloneClient:
+    if reads_replicas:
+        raise ConfigurationError(
+            "read_from='replica' is for Sentinel and Cluster",
+            code="CONFIGURATION_INVALID_READ_FROM",
+            details={"argument": "read_from"},
+        )
+    arguments = _arguments(address, options, limits)
+    if address.path:
+        arguments["unix_socket_path"] = address.path
+    else:
+        arguments["host"], arguments["port"] = address.nodes[0]
+        arguments["ssl"] = address.tls
+    raw = cast("Any", aioredis.Redis)(**arguments)
+    _check_encoding(raw)
+    return StandaloneClient(raw, limits, owned=True)
+
+
+def _sentinel(
+    address: Address, options: dict[str, Any], limits: Limits, *, reads_replicas: bool
+) -> SentinelClient:
+    given = _arguments(address, options, limits)
+    login = {name: given.pop(option) for option, name in _SENTINEL_LOGIN.items() if option in given}
+    shared = {n: value for n, value in given.items() if n.startswith(("socket_", "ssl_", "retry"))}
+    # One after the other is asked: those that hang must leave time for one that does not.
+    patience = limits.timeout / (2 + len(address.nodes))
+    for limit in ("socket_timeout", "socket_connect_timeout"):
+        shared[limit] = min(patience, given.get(limit) or patience)
+    sentinel = Sentinels(
+        list(address.nodes),
+        sentinel_kwargs={**shared, "ssl": address.tls, **login},
+        **given,
+        ssl=address.tls,
+    )
+    client = SentinelClient(sentinel, str(address.service), limits, reads_replicas=reads_replicas)
+    _check_encoding(client.raw)
+    return client
+
+
+def _cluster(
+    address: Address, options: dict[str, Any], limits: Limits, *, reads_replicas: bool
+) -> ClusterClient:
+    arguments = _arguments(address, options, limits)
+    arguments.pop("db", None)
+    nodes = [ClusterNode(host, port) for host, port in address.nodes]
+    # So that redis-py's connections are allowed to read from a replica.
+    replicas = LoadBalancingStrategy.ROUND_ROBIN_REPLICAS if reads_replicas else None
+    raw = cast("Any", aioredis.RedisCluster)(
+        startup_nodes=nodes,
+        ssl=address.tls,
+        **{"load_balancing_strategy": replicas, **arguments},
+    )
+    _check_encoding(raw)
+    return ClusterClient(raw, limits, owned=True, reads_replicas=reads_replicas)
+
+
+def _arguments(address: Address, options: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """Put together what a client is built from; what stands later wins."""
+    login = {"username": address.username, "password": address.password, "db": address.db}
+    return {
+        "max_connections": MAX_CONNECTIONS,
+        # The call's deadline ends what takes too long.
+        "socket_timeout": limits.timeout,
+        # One attempt: a lost reply must not make redis-py send a write again.
+        "retry": Retry(NoBackoff(), 0),
+        **_query_options(address),
+        **{name: value for name, value in login.items() if value is not None},
+        **options,
+    }
+
+
+def _query_options(address: Address) -> dict[str, Any]:
+    """Read query options as redis-py does: numbers and booleans by name."""
+    options = dict(parse_url(f"redis://localhost?{urlencode(address.query)}"))
+    options.pop("host", None)
+    return options
+
+
+def _check_encoding(raw: object) -> None:
+    encoding = cast("Any", raw).get_encoder().encoding
+    if lookup(encoding).name != "utf-8":
+        raise ConfigurationError(
+            f"encoding must be UTF-8, as it is for every other writer, not {encoding}",
+            code="CONFIGURATION_INVALID_ENCODING",
+            details={"argument": "encoding", "encoding": encoding},
+        )
+
+
+def borrow(client: object, limits: Limits) -> Deployment:
+    """Wrap a client that belongs to the caller. No I/O."""
+    if isinstance(client, aioredis.RedisCluster):
+        _check_encoding(client)
+        reads_replicas = bool(client.read_from_replicas or client.load_balancing_strategy)
+        return ClusterClient(client, limits, owned=False, reads_replicas=reads_replicas)
+    if isinstance(client, aioredis.Redis):
+        _check_encoding(client)
+        return StandaloneClient(client, limits, owned=False)
+    raise ConfigurationError(
+        "client must be a redis.asyncio.Redis or RedisCluster",
+        code="CONFIGURATION_INVALID_CLIENT",
+        details={"argument": "client", "type": type(client).__name__},
+    )
+
+
+def topology_of(client: object) -> Topology:
+    """Tell what a borrowed client is connected to."""
+    if isinstance(client, aioredis.RedisCluster):
+        return "cluster"
+    pool = cast("Any", client).connection_pool
+    return "sentinel" if isinstance(pool, SentinelConnectionPool) else "standalone"

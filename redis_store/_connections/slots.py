@@ -1,0 +1,13 @@
+"""Cluster slots."""
+
+from binascii import crc_hqx
+
+SLOTS = 16384
+
+
+def slot_of(key: str) -> int:
+    """Return a key's cluster slot: CRC16 of its hash tag, per the Redis Cluster specification."""
+    _, brace, rest = key.partition("{")
+    tag, closing, _ = rest.partition("}")
+    hashed = tag if brace and closing and tag else key
+    return crc_hqx(hashed.encode(), 0) % SLOTS

@@ -1,0 +1,177 @@
+"""Pages of records, from the sorted sets that index them.
+
+A store that does not trust indexes looks at every record instead.
+
+An index is a hint: an entry whose record is gone, or no longer belongs, is removed by the reader,
+who then reads again; so no page is short and no total counts it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from redis_store._connections.commands import Command, entries
+from redis_store._engine.database import Batch
+from redis_store._engine.indexes import Kind, best_only, settle
+from redis_store._engine.transaction import Transaction
+from redis_store.pages import Page, Paging
+
+R = TypeVar("R")
+
+# Records read at once where a filter must look at each.
+_CHUNK = 500
+# A rank that no sorted set reaches; servers refuse what exceeds 64 bits.
+_MAX_RANK = 2**62
+
+
+class Index(NamedTuple, Generic[R]):
+    """The sorted sets (shards) that list some records, and which records those are."""
+
+    shards: Sequence[str]
+    lists: Callable[[R], bool]
+
+
+class Query(NamedTuple, Generic[R]):
+    """What is asked for: records that every index lists, with scores in inclusive bounds."""
+
+    indexes: Sequence[Index[R]]
+    descending: bool
+    from_us: int | None = None
+    to_us: int | None = None
+    accepts: Callable[[R], bool] | None = None
+
+
+class Listing(Generic[R]):
+    """Reads pages of one kind of record.
+
+    Args:
+        batch: The way to the server.
+        kind: Which records.
+    """
+
+    def __init__(self, batch: Batch, kind: Kind) -> None:
+        self._batch = batch
+        self._kind = kind
+
+    async def page(self, paging: Paging, query: Query[R]) -> Page[R]:
+        """Read a page. Two round trips.
+
+        One index without bounds costs O(log n + page); with bounds, or several indexes, the
+        members of each cross the wire, but only the page's records. A query that ``accepts``
+        reads every record that the indexes list, 500 at a time.
+        """
+        if self._batch.scans:
+            return paging.cut(await self._scanned(query))
+        window = paging if query.accepts is None else Paging(0, None)
+        while True:
+            members, total = await self._members(window, query)
+            records = await self._records(members, query.indexes)
+            if records is None:
+                continue
+            if query.accepts is None:
+                return paging.of_items(records, total)
+            return paging.cut([record for record in records if query.accepts(record)])
+
+    async def _scanned(self, query: Query[R]) -> list[R]:
+        """Look at every record of the kind, for want of an index to trust."""
+        rows: dict[tuple[int, str], R] = {}
+        pattern = self._batch.keys.record_patterns()[self._kind.name]
+        async for _, keys in self._batch.scan(pattern, "string"):
+            for first in range(0, len(keys), _CHUNK):
+                found = await self._batch.get(keys[first : first + _CHUNK])
+                records = {k: self._kind.decode(k, v) for k, v in found.items() if v is not None}
+                for key, record in (await best_only(self._batch, self._kind, records)).items():
+                    place = self._place(key, record, query)
+                    if place is not None:
+                        rows[place] = record
+        return [rows[place] for place in sorted(rows, reverse=query.descending)]
+
+    def _place(self, key: str, record: R, query: Query[R]) -> tuple[int, str] | None:
+        """Where a record stands among those that a query asks for; ``None`` if it does not."""
+        shards = query.indexes[0].shards
+        entries = self._kind.entries(self._batch.keys, key, record)
+        place = next(((e.score_us, e.member) for e in entries if e.key in shards), None)
+        if place is None or not all(index.lists(record) for index in query.indexes):
+            return None
+        low = place[0] if query.from_us is None else query.from_us
+        high = place[0] if query.to_us is None else query.to_us
+        wanted = low <= place[0] <= high and (query.accepts is None or query.accepts(record))
+        return place if wanted else None
+
+    async def _members(self, window: Paging, query: Query[R]) -> tuple[list[str], int]:
+        """Read the members of the window, and how many there are in all."""
+        if len(query.indexes) == 1 and query.from_us is None and query.to_us is None:
+            return await self._of_one(window, query.indexes[0].shards, query.descending)
+        return await self._of_all(window, query)
+
+    async def _of_one(
+        self,
+        window: Paging,
+        shards: Sequence[str],
+        descending: bool,  # noqa: FBT001 - as Query has it
+    ) -> tuple[list[str], int]:
+        merged = len(shards) > 1
+        start = 0 if merged else min(window.offset, _MAX_RANK)
+        stop = -1 if window.end is None else min(window.end, _MAX_RANK) - 1
+        verb = "ZREVRANGE" if descending else "ZRANGE"
+        commands: list[Command] = [("ZCARD", shard) for shard in shards]
+        if window.end != start:
+            commands += [(verb, shard, start, stop, "WITHSCORES") for shard in shards]
+        replies = await self._batch.send(commands)
+        found = [entry for reply in replies[len(shards) :] for entry in entries(reply)]
+        if merged:
+            found = sorted(found, reverse=descending)[window.offset : window.end]
+        return [member for _, member in found], sum(replies[: len(shards)])
+
+    async def _of_all(self, window: Paging, query: Query[R]) -> tuple[list[str], int]:
+        low = "-inf" if query.from_us is None else query.from_us
+        high = "+inf" if query.to_us is None else query.to_us
+        commands: list[Command] = [
+            ("ZRANGEBYSCORE", shard, low, high, "WITHSCORES")
+            for index in query.indexes
+            for shard in index.shards
+        ]
+        replies = iter(await self._batch.send(commands))
+        found: list[set[tuple[float, str]]] = [
+            {entry for _ in index.shards for entry in entries(next(replies))}
+            for index in query.indexes
+        ]
+        common = sorted(found[0].intersection(*found[1:]), reverse=query.descending)
+        members = [member for _, member in common]
+        return members[window.offset : window.end], len(members)
+
+    async def _records(self, members: list[str], indexes: Sequence[Index[R]]) -> list[R] | None:
+        """Read records; ``None`` after entries that led nowhere were removed."""
+        key_of = self._key_of(members)
+        found: dict[str, bytes | None] = {}
+        for first in range(0, len(members), _CHUNK):
+            chunk = members[first : first + _CHUNK]
+            found |= await self._batch.get([key_of[member] for member in chunk])
+        records: list[R] = []
+        stale: list[tuple[str, str]] = []
+        for member in members:
+            key = key_of[member]
+            stored = found[key]
+            record = None if stored is None else self._kind.decode(key, stored)
+            wrong = [i for i in indexes if record is None or not i.lists(record)]
+            stale += [(shard, member) for index in wrong for shard in index.shards]
+            if record is not None and not wrong:
+                records.append(record)
+        if not stale:
+            return records
+        await self._remove(stale, found)
+        return None
+
+    def _key_of(self, members: Iterable[str]) -> dict[str, str]:
+        return self._batch.keys.records_of(self._kind.name, members)
+
+    async def _remove(
+        self, stale: Sequence[tuple[str, str]], found: dict[str, bytes | None]
+    ) -> None:
+        """Remove index entries, unless their record changed since it was read."""
+        read = {key: found[key] for key in self._key_of(name for _, name in stale).values()}
+        tx = Transaction(self._batch)
+        tx.same(read)
+        for shard, member in stale:
+            tx.call("ZREM", shard, member)
+        if not await tx.commit():
+            await settle(self._batch, self._kind, read, dict.fromkeys(read, ()))

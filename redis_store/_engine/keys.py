@@ -1,0 +1,366 @@
+"""The only module that spells a key.
+
+The plain layout is Mastra's, byte for byte. The hash-tagged layout braces the thread id, so that
+all of a thread lies in one Redis Cluster slot. Both maps from accepted ids to keys are injective:
+a message's key reads ``…threadId:{t}:id:{m}``, so a thread id may neither contain ``:id:`` nor end
+in ``:id``; the first ``:id:`` after ``threadId:`` then always ends the thread id.
+
+Indexes of our own start with ``redis_store:``, which no pattern of Mastra's matches.
+"""
+
+import re
+from binascii import crc_hqx
+from collections.abc import Iterable
+from typing import cast
+
+from redis_store._connections.slots import slot_of
+from redis_store.errors import ConfigurationError, InvalidArgumentError
+
+MAX_ID_BYTES = 1024
+# The namespace whose workflow runs are listed.
+RUN_NAMESPACE = "workflows"
+# A global listing's index is split over this many keys on a cluster, so that none is hot.
+TAGGED_SHARDS = 32
+
+# Attributes that very many records can share.
+_SHARED = frozenset({"all", "updated", "workflow", "status", "scorer"})
+
+_GLOB = re.compile(r"([*?\[\]\\^-])")
+
+
+def check_id(operation: str, argument: str, value: object) -> str:
+    """Return an id that can be part of a key.
+
+    Raises:
+        InvalidArgumentError: No string, empty, above 1 kB in UTF-8, or with a lone surrogate.
+    """
+    if type(value) is str and 0 < len(value) <= MAX_ID_BYTES and value.isascii():
+        return value
+    if not isinstance(value, str) or not value:
+        raise InvalidArgumentError.of(operation, argument, "must be a non-empty string", value)
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as exc:
+        why = "has a lone surrogate"
+        raise InvalidArgumentError.of(operation, argument, why, ascii(value)) from exc
+    if size > MAX_ID_BYTES:
+        raise InvalidArgumentError.of(operation, argument, "must not exceed 1 kB", value)
+    return value
+
+
+def check_ids(operation: str, argument: str, value: object) -> list[str]:
+    """Return a list of ids, each once, or raise InvalidArgumentError."""
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise InvalidArgumentError.of(operation, argument, "must be a list of ids", value)
+    ids = [check_id(operation, argument, id_) for id_ in cast("list[object]", value)]
+    return list(dict.fromkeys(ids))
+
+
+def check_thread_id(operation: str, argument: str, value: object) -> str:
+    """Return a thread id for which the map to keys is injective, or raise InvalidArgumentError."""
+    return _check_before(":id:", operation, argument, value)
+
+
+def check_run(operation: str, namespace: object, workflow_name: object, run_id: object) -> None:
+    """Raise InvalidArgumentError unless the map from these three to keys is injective."""
+    _check_before(":workflow_name:", operation, "namespace", namespace)
+    check_workflow_name(operation, workflow_name)
+    check_run_id(operation, run_id)
+
+
+def check_workflow_name(operation: str, value: object) -> str:
+    """Return a workflow name that can be part of a key, or raise InvalidArgumentError."""
+    return _check_before(":run_id:", operation, "workflow_name", value)
+
+
+def check_run_id(operation: str, value: object) -> str:
+    """Return a run id that no key with a resource suffix can be taken for."""
+    return _check_before(":resourceId:", operation, "run_id", value)
+
+
+def _check_before(separator: str, operation: str, argument: str, value: object) -> str:
+    """Return an id that the separator behind it in a key ends at its first occurrence."""
+    id_ = check_id(operation, argument, value)
+    if ":" in id_ and separator in f"{id_}{separator[:-1]}":
+        why = f"must neither contain {separator!r} nor end in {separator[:-1]!r}"
+        raise InvalidArgumentError.of(operation, argument, why, value)
+    return id_
+
+
+def escape_glob(text: str) -> str:
+    """Escape text so that a Redis glob pattern matches it literally."""
+    return _GLOB.sub(r"\\\1", text)
+
+
+class Keys:
+    """Spells the keys of one store.
+
+    Args:
+        prefix: Goes in front of every key.
+        hash_tags: Whether the part that decides the slot is braced.
+
+    Raises:
+        ConfigurationError: A prefix with ``{`` would move the hash tag.
+    """
+
+    def __init__(self, prefix: str = "", *, hash_tags: bool = False) -> None:
+        if hash_tags and "{" in prefix:
+            raise ConfigurationError(
+                "key_prefix must not contain '{' when hash_tags is on: it would decide the slot",
+                code="CONFIGURATION_INVALID_KEY_PREFIX",
+                details={"key_prefix": prefix},
+            )
+        self.prefix = prefix
+        self.hash_tags = hash_tags
+        self.shards = TAGGED_SHARDS if hash_tags else 1
+
+    def slot(self, key: str) -> int:
+        """Return what keys must share to be written in one step: nothing in the plain layout."""
+        return slot_of(key) if self.hash_tags else 0
+
+    def by_slot(self, keys: Iterable[str]) -> list[list[str]]:
+        """Group keys that can be written in one step."""
+        groups: dict[int, list[str]] = {}
+        for key in keys:
+            groups.setdefault(self.slot(key), []).append(key)
+        return list(groups.values())
+
+    def thread(self, thread_id: str) -> str:
+        """The thread's record."""
+        return f"{self.prefix}mastra_threads:id:{self._tag(thread_id)}"
+
+    def bodies(self, thread_id: str) -> str:
+        """What precedes the message id in the key of a message of this thread."""
+        return f"{self.prefix}mastra_messages:threadId:{self._tag(thread_id)}:id:"
+
+    def message(self, thread_id: str, message_id: str) -> str:
+        """The message's record."""
+        return self.bodies(thread_id) + message_id
+
+    def message_index(self, message_id: str) -> str:
+        """The id of the thread that holds the message."""
+        return f"{self.prefix}msg-idx:{message_id}"
+
+    def order(self, thread_id: str) -> str:
+        """The thread's message ids, a sorted set."""
+        return f"{self.prefix}thread:{self._tag(thread_id)}:messages"
+
+    def around_thread(self) -> list[str]:
+        """What surrounds a thread's id, in the plain layout: see ``find.lua``."""
+        body, order = self.bodies("").removesuffix(":id:"), self.order("").removesuffix(":messages")
+        return [self.thread(""), body, ":id:", order, ":messages"]
+
+    def owners(self, thread_id: str) -> str:
+        """How many messages of the thread carry each resource id, a hash."""
+        return f"{self.prefix}redis_store:memory:owners:{self._tag(thread_id)}"
+
+    def resource(self, resource_id: str) -> str:
+        """The resource's record."""
+        return f"{self.prefix}mastra_resources:{resource_id}"
+
+    def participants(self, resource_id: str) -> str:
+        """The threads that hold messages of a resource, scored by the newest one's µs."""
+        return f"{self.prefix}redis_store:memory:messages:resource:{resource_id}"
+
+    def threads_of(self, resource_id: str, order_by: str) -> str:
+        """The resource's threads, scored by ``created_at`` or ``updated_at`` in µs."""
+        return f"{self.prefix}redis_store:memory:threads:{order_by}:resource:{resource_id}"
+
+    def threads_shard(self, shard: int, order_by: str) -> str:
+        """One shard of all threads, scored by ``created_at`` or ``updated_at`` in µs."""
+        return f"{self.prefix}redis_store:memory:threads:{order_by}:shard:{shard}"
+
+    def all_threads(self, order_by: str) -> list[str]:
+        """Every shard of all threads."""
+        return [self.threads_shard(shard, order_by) for shard in range(self.shards)]
+
+    def thread_indexes(self, thread_id: str, resource_id: str, order_by: str) -> list[str]:
+        """The sorted sets that list the thread in this order."""
+        shard = crc_hqx(thread_id.encode(), 0) % self.shards
+        return [self.threads_of(resource_id, order_by), self.threads_shard(shard, order_by)]
+
+    def resources_shard(self, resource_id: str) -> str:
+        """The shard of all resources that lists this one, scored by ``updated_at`` in µs."""
+        return self._resources(crc_hqx(resource_id.encode(), 0) % self.shards)
+
+    def all_resources(self) -> list[str]:
+        """Every shard of all resources."""
+        return [self._resources(shard) for shard in range(self.shards)]
+
+    def _resources(self, shard: int) -> str:
+        return f"{self.prefix}redis_store:memory:resources:updated_at:shard:{shard}"
+
+    def run(self, namespace: str, workflow_name: str, run_id: str) -> str:
+        """The workflow run's record."""
+        return (
+            f"{self.prefix}mastra_workflow_snapshot:namespace:{namespace}"
+            f":workflow_name:{workflow_name}:run_id:{run_id}"
+        )
+
+    def run_suffix(self, resource_id: str) -> str:
+        """What ``@mastra/redis`` adds to the key of a run that has a resource."""
+        return f":resourceId:{resource_id}"
+
+    def suffixed_runs_pattern(self, run_key: str) -> str:
+        """The glob pattern of a run's records whose keys have a resource suffix."""
+        return f"{escape_glob(run_key + self.run_suffix(''))}*"
+
+    def member(self, key: str) -> str:
+        """How an index names a record whose key has no other name."""
+        return key.removeprefix(self.prefix)
+
+    def of_member(self, member: str) -> str:
+        """The record that an index names so."""
+        return self.prefix + member
+
+    def runs_by(self, attribute: str, value: str, run_key: str | None = None) -> list[str]:
+        """The sorted sets of runs with an attribute, scored by ``created_at`` in µs.
+
+        Args:
+            attribute: ``all``, ``workflow``, ``status``, ``resource``, ``run``; ``suffixed``, a
+                run id of which a key has a resource suffix; or ``updated``, which is scored by
+                ``updated_at``.
+            value: What the attribute is.
+            run_key: If given, only the shard that lists this run.
+        """
+        return self._shards("workflows", attribute, value, run_key)
+
+    def scores_by(self, attribute: str, value: str, score_id: str | None = None) -> list[str]:
+        """The sorted sets of scores with an attribute, scored by ``created_at`` in µs.
+
+        Args:
+            attribute: ``all``, ``scorer``, ``run``, ``entity`` or ``span``.
+            value: What the attribute is.
+            score_id: If given, only the shard that lists this score.
+        """
+        return self._shards("scores", attribute, value, score_id)
+
+    def score(self, score_id: str) -> str:
+        """The score's record."""
+        return f"{self.prefix}mastra_scorers:id:{score_id}"
+
+    def under(self, prefix: str, key: str) -> str:
+        """A key that has a prefix of its own behind the store's."""
+        return f"{self.prefix}{prefix}{key}"
+
+    def everything_under(self, prefix: str) -> dict[str, str]:
+        """The glob pattern of every key with such a prefix, whatever its type."""
+        return {f"{escape_glob(self.prefix + prefix)}*": ""}
+
+    def marker(self) -> str:
+        """Which version of the indexes is complete."""
+        return f"{self.prefix}redis_store:indexes"
+
+    def reindex_state(self) -> str:
+        """Where an unfinished ``reindex`` stopped."""
+        return f"{self.prefix}redis_store:reindex"
+
+    def record_patterns(self) -> dict[str, str]:
+        """Glob patterns of the records that are listed, by kind; ``orders`` are sorted sets."""
+        tag = "{*}" if self.hash_tags else "*"
+        prefix = escape_glob(self.prefix)
+        return {
+            "threads": f"{prefix}mastra_threads:id:{tag}",
+            "orders": f"{prefix}thread:{tag}:messages",
+            "messages": f"{prefix}mastra_messages:threadId:{tag}:id:*",
+            "indexes": f"{prefix}msg-idx:*",
+            "resources": f"{prefix}mastra_resources:*",
+            "runs": f"{prefix}mastra_workflow_snapshot:namespace:{RUN_NAMESPACE}:workflow_name:*",
+            "scores": f"{prefix}mastra_scorers:id:*",
+        }
+
+    def thread_of_order(self, order: str) -> str:
+        """The thread whose order has this key."""
+        tagged = order.removeprefix(f"{self.prefix}thread:").removesuffix(":messages")
+        return self._untag(tagged)
+
+    def place_of_message(self, key: str) -> tuple[str, str]:
+        """The thread and the message whose record has this key."""
+        rest = key.removeprefix(f"{self.prefix}mastra_messages:threadId:")
+        end = "}:id:" if self.hash_tags else ":id:"
+        thread_id, _, message_id = rest.partition(end)
+        return self._untag(thread_id + end[:-4]), message_id
+
+    def message_of_index(self, key: str) -> str:
+        """The message whose index has this key."""
+        return key.removeprefix(self.message_index(""))
+
+    def index_pattern(self, kind: str) -> str:
+        """The glob pattern of the sorted sets that list a kind of record."""
+        domain = {"runs": "workflows", "scores": "scores"}.get(kind, f"memory:{kind}")
+        return f"{escape_glob(self.prefix)}redis_store:{domain}:*"
+
+    def records_of(self, kind: str, members: Iterable[str]) -> dict[str, str]:
+        """The records that entries of such a sorted set name, by entry."""
+        spelled = {"threads": self.thread, "resources": self.resource, "scores": self.score}
+        spell = spelled.get(kind, self.of_member)
+        return {member: spell(member) for member in members}
+
+    def owners_pattern(self) -> str:
+        """The glob pattern of all counts by resource."""
+        return f"{escape_glob(self.prefix)}redis_store:memory:owners:*"
+
+    def participants_pattern(self) -> str:
+        """The glob pattern of all lists of a resource's threads."""
+        return f"{escape_glob(self.prefix)}redis_store:memory:messages:*"
+
+    def thread_of_owners(self, key: str) -> str:
+        """The thread whose counts have this key."""
+        return self._untag(key.removeprefix(f"{self.prefix}redis_store:memory:owners:"))
+
+    def resource_of_participants(self, key: str) -> str:
+        """The resource whose threads have this key."""
+        return key.removeprefix(self.participants(""))
+
+    def workflow_patterns(self) -> dict[str, str]:
+        """Glob patterns that together match every key of the workflows domain, by value type."""
+        return self._patterns(
+            {"mastra_workflow_snapshot:*": "string", "redis_store:workflows:*": "zset"}
+        )
+
+    def score_patterns(self) -> dict[str, str]:
+        """Glob patterns that together match every key of the scores domain, by value type."""
+        return self._patterns({"mastra_scorers:*": "string", "redis_store:scores:*": "zset"})
+
+    def memory_patterns(self) -> dict[str, str]:
+        """Glob patterns that together match every key of the memory domain, by value type."""
+        tag = "{*}" if self.hash_tags else "*"
+        patterns = {
+            f"mastra_threads:id:{tag}": "string",
+            f"mastra_messages:threadId:{tag}:id:*": "string",
+            "msg-idx:*": "string",
+            f"thread:{tag}:messages": "zset",
+            "mastra_resources:*": "string",
+            "redis_store:memory:owners:*": "hash",
+            "redis_store:memory:messages:*": "zset",
+            "redis_store:memory:resources:*": "zset",
+            "redis_store:memory:threads:*": "zset",
+        }
+        return self._patterns(patterns)
+
+    def _patterns(self, patterns: dict[str, str]) -> dict[str, str]:
+        prefix = escape_glob(self.prefix)
+        return {prefix + pattern: kind for pattern, kind in patterns.items()}
+
+    def _shards(self, domain: str, attribute: str, value: str, listed: str | None) -> list[str]:
+        """The shards of an index; of one that grows with one owner only, there is one."""
+        shards = self.shards if attribute in _SHARED else 1
+        chosen = range(shards) if listed is None else [crc_hqx(listed.encode(), 0) % shards]
+        start = f"{self.prefix}redis_store:{domain}:{attribute}"
+        return [f"{start}:{shard}:{value}" for shard in chosen]
+
+    def _tag(self, thread_id: str) -> str:
+        """Brace what decides the slot.
+
+        An empty tag decides nothing, so an id that starts with ``}`` gets a ``%`` in front, and so
+        does one that starts with ``%``, to stay injective. A later ``}`` ends the tag early, in
+        every key of the thread alike.
+        """
+        if not self.hash_tags:
+            return thread_id
+        return f"{{%{thread_id}}}" if thread_id.startswith(("}", "%")) else f"{{{thread_id}}}"
+
+    def _untag(self, tagged: str) -> str:
+        if not self.hash_tags:
+            return tagged
+        return tagged[1:-1].removeprefix("%") if tagged.startswith("{%") else tagged[1:-1]

@@ -1,0 +1,5 @@
+"""A private Redis server, started and stopped with the program that uses it. POSIX only."""
+
+from redis_store.embedded.server import EmbeddedServer, find_server
+
+__all__ = ["EmbeddedServer", "find_server"]

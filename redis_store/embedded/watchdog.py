@@ -1,0 +1,119 @@
+"""A process that ends when its parent does, be it by ``kill -9``. POSIX only.
+
+It is run by ``watchdog.sh``, which waits on a pipe, the leash, whose other end this process holds.
+When that end closes, the script stops the process and removes its private directory.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.resources import files
+from io import FileIO
+from pathlib import Path
+from secrets import token_hex
+from typing import IO, Any, Final
+from weakref import WeakSet
+
+import anyio
+
+_SCRIPT: Final = (files("redis_store") / "embedded" / "watchdog.sh").read_text("utf-8")
+_PATIENCE_SECONDS: Final = 15  # the script itself kills the process after 10
+_LONGEST_ROOT: Final = 70  # the address of a unix socket ends at 103 bytes
+
+_leashes: WeakSet[FileIO] = WeakSet()
+
+
+def _drop_leashes() -> None:
+    for leash in _leashes:
+        leash.close()
+
+
+# A forked child must not keep the process of its dead parent alive.
+os.register_at_fork(after_in_child=_drop_leashes)
+
+
+@asynccontextmanager
+async def watched(
+    command: Callable[[Path], list[str]], *, lock: IO[Any] | int, log: IO[Any] | int
+) -> AsyncGenerator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run a command until the context or this process ends: SIGTERM, after 10 s SIGKILL.
+
+    Args:
+        command: Builds the command, argument by argument, for its private directory, which is
+            made before and removed after it, and whose name is short enough for a unix socket.
+            The command itself is a path; a file that is not executable is run from a copy.
+        lock: A file that the command keeps open, and with it the ``flock`` on it.
+        log: Where the command's output goes.
+
+    Yields:
+        The watchdog, which ends soon after the command does (its status means nothing), and the
+        private directory.
+    """
+    with _private_directory() as private, _leash() as (end, leash):
+        watchdog = _spawn([str(private), *command(private)], end, lock, log)
+        try:
+            yield watchdog, private
+        finally:
+            leash.close()
+            await _end(watchdog)
+
+
+@contextmanager
+def _private_directory() -> Generator[Path]:
+    root = tempfile.gettempdir()
+    if len(os.fsencode(root)) > _LONGEST_ROOT:
+        root = "/tmp"  # noqa: S108 - the script makes a new directory, or fails
+    private = Path(root) / f"redis-store-{token_hex(4)}"
+    try:
+        yield private
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+@contextmanager
+def _leash() -> Generator[tuple[FileIO, FileIO]]:
+    """Open a pipe: the watchdog's end, and the one that only this process may hold."""
+    reading, writing = os.pipe()
+    with FileIO(reading) as end, FileIO(writing, "w") as leash:
+        _leashes.add(leash)
+        yield end, leash
+
+
+def _spawn(
+    args: list[str], end: FileIO, lock: IO[Any] | int, log: IO[Any] | int
+) -> subprocess.Popen[bytes]:
+    # Not the event loop's subprocess: that is a Popen too, but cancelling it while it starts
+    # leaves a process behind, on uvloop even one that nobody waits for.
+    with end:
+        return subprocess.Popen(  # noqa: S603 - the script takes arguments, and reads none as code
+            ["/bin/sh", "-c", _SCRIPT, "watchdog", *args],
+            stdin=end,
+            stdout=lock,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+async def _end(watchdog: subprocess.Popen[bytes]) -> None:
+    try:
+        with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
+            try:
+                await _ended(watchdog)
+            finally:  # a task's own cancel() gets through the shield, once
+                await _ended(watchdog)
+    finally:
+        if watchdog.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):  # the latter: a zombie, on macOS
+                os.killpg(watchdog.pid, signal.SIGKILL)
+            watchdog.wait()
+
+
+async def _ended(watchdog: subprocess.Popen[bytes]) -> None:
+    while True:
+        if watchdog.poll() is not None:
+            return
+        await anyio.sleep(0.005)
