@@ -8,7 +8,7 @@ import msgspec
 
 from redis_store import Message, Thread
 from redis_store._engine.keys import Keys
-from redis_store.pages import epoch_us
+from redis_store._engine.timestamps import epoch_us
 
 KEYS = Keys()
 _encode = msgspec.json.Encoder().encode

@@ -1,23 +1,21 @@
 """Mastra's server cache: JSON values, lists and counters that expire."""
 
 from datetime import timedelta
-from types import NoneType
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 
 from redis_store._connections.commands import Argument
 from redis_store._engine import codecs
+from redis_store._engine.arguments import check_dict, check_id, check_int, check_ttl
 from redis_store._engine.database import Batch
-from redis_store._engine.keys import check_id
 from redis_store._engine.operations import Repository, operation, query, unbounded
 from redis_store._engine.scripts import CACHE_INCREMENT, CACHE_PUSH, CACHE_PUSH_INDEXED, CACHE_RAISE
+from redis_store._engine.timestamps import MILLISECOND
 from redis_store.errors import InvalidArgumentError
-from redis_store.pages import check_dict, check_int
 
 PREFIX = "mastra:cache:"
 TTL = timedelta(seconds=300)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class CacheStore(Repository):
@@ -41,7 +39,7 @@ class CacheStore(Repository):
     @query
     async def get(self, key: str) -> Any:
         """Read a value; ``None`` if unknown. A stored value that is no JSON comes back as text."""
-        stored = await self._batch.command("GET", self._key("get", "key", key))
+        stored = await self._batch.command("GET", self._key("key", key))
         return None if stored is None else codecs.decode_value(stored)
 
     @operation
@@ -53,11 +51,11 @@ class CacheStore(Repository):
             value: Any JSON value.
             ttl: How long it lives; ``None`` or nothing positive is for ever.
         """
-        name = self._key("set", "key", key)
-        _check_ttl(ttl)
+        name = self._key("key", key)
+        check_ttl("ttl", ttl)
         ttl_ms = self._ttl_ms if isinstance(ttl, UnsetType) else _milliseconds(ttl)
         expiry: tuple[Argument, ...] = ("PX", ttl_ms) if ttl_ms else ()
-        await self._batch.command("SET", name, codecs.encode("set", "value", value), *expiry)
+        await self._batch.command("SET", name, codecs.encode("value", value), *expiry)
 
     @operation
     async def list_push(self, key: str, value: Any) -> int:
@@ -66,8 +64,8 @@ class CacheStore(Repository):
         Returns:
             The new length.
         """
-        name = self._key("list_push", "key", key)
-        json = codecs.encode("list_push", "value", value)
+        name = self._key("key", key)
+        json = codecs.encode("value", value)
         return int(
             await self._batch.run(CACHE_PUSH, [name], [json, self._ttl_ms], repeatable=False)
         )
@@ -75,21 +73,20 @@ class CacheStore(Repository):
     @query
     async def list_length(self, key: str) -> int:
         """Count a list's values; 0 if unknown."""
-        return int(await self._batch.command("LLEN", self._key("list_length", "key", key)))
+        return int(await self._batch.command("LLEN", self._key("key", key)))
 
     @query
     async def list_from_to(self, key: str, start: int, stop: int = -1) -> list[Any]:
         """Read the values between two positions, both included; below 0 counts from the end."""
-        name = "list_from_to"
         for argument, position in (("start", start), ("stop", stop)):
-            check_int(name, argument, position)
-        stored = await self._batch.command("LRANGE", self._key(name, "key", key), start, stop)
+            check_int(argument, position)
+        stored = await self._batch.command("LRANGE", self._key("key", key), start, stop)
         return [codecs.decode_value(value) for value in stored]
 
     @operation
     async def delete(self, key: str) -> None:
         """Remove a value, list or counter; an unknown one is fine."""
-        await self._batch.command("DEL", self._key("delete", "key", key))
+        await self._batch.command("DEL", self._key("key", key))
 
     @unbounded
     async def clear(self) -> None:
@@ -99,7 +96,7 @@ class CacheStore(Repository):
     @operation
     async def increment(self, key: str) -> int:
         """Add one to a counter and refresh its time to live, in one step; return its value."""
-        name = self._key("increment", "key", key)
+        name = self._key("key", key)
         return int(await self._batch.run(CACHE_INCREMENT, [name], [self._ttl_ms], repeatable=False))
 
     @operation
@@ -119,32 +116,24 @@ class CacheStore(Repository):
         Returns:
             The index, from 0.
         """
-        name = "list_push_indexed"
-        keys = [self._key(name, "list_key", list_key), self._key(name, "counter_key", counter_key)]
+        keys = [self._key("list_key", list_key), self._key("counter_key", counter_key)]
         if keys[0] == keys[1]:
-            raise InvalidArgumentError.of(
-                name, "counter_key", "must not be the list's", counter_key
-            )
-        check_dict(name, "value", value)
+            raise InvalidArgumentError("counter_key", "must not be the list's", counter_key)
+        check_dict("value", value)
         body = {field: item for field, item in value.items() if field != "index"}
-        args: list[Argument] = [codecs.encode(name, "value", body), self._ttl_ms]
+        args: list[Argument] = [codecs.encode("value", body), self._ttl_ms]
         if self._keys.slot(keys[0]) == self._keys.slot(keys[1]):
             return int(await self._batch.run(CACHE_PUSH_INDEXED, keys, args, repeatable=False))
         index = int(await self._batch.run(CACHE_PUSH_INDEXED, keys[:1], args, repeatable=False))
         await self._batch.run(CACHE_RAISE, keys[1:], [index + 1, self._ttl_ms])
         return index
 
-    def _key(self, operation: str, argument: str, key: object) -> str:
-        return self._keys.under(self._prefix, check_id(operation, argument, key))
-
-
-def _check_ttl(ttl: object) -> None:
-    if not isinstance(ttl, (timedelta, UnsetType, NoneType)):
-        raise InvalidArgumentError.of("set", "ttl", "must be a timedelta or None", ttl)
+    def _key(self, argument: str, key: object) -> str:
+        return self._keys.under(self._prefix, check_id(argument, key))
 
 
 def _milliseconds(ttl: timedelta | None) -> int:
     """Return a time to live in ms, at least a second; 0 is for ever."""
     if ttl is None or ttl <= timedelta(0):
         return 0
-    return max(1000, ttl // _MILLISECOND)
+    return max(1000, ttl // MILLISECOND)

@@ -21,7 +21,7 @@ No message contains a password: none quotes a URL or a login.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 Category = Literal["user", "backend", "system"]
 
@@ -37,6 +37,9 @@ class RedisStoreError(Exception):
     """
 
     category: ClassVar[Category] = "system"
+    # What names the public call that failed: nothing, the code alone, or the message too.
+    _named_in: ClassVar[Literal["nothing", "code", "message"]] = "nothing"
+    _is_named = False
 
     def __init__(
         self, message: str, *, code: str, details: Mapping[str, Any] | None = None
@@ -44,6 +47,15 @@ class RedisStoreError(Exception):
         super().__init__(message)
         self.code = code
         self.details: dict[str, Any] = dict(details or {})
+
+    def add_operation(self, operation: str) -> None:
+        """Name the public call that failed; of nested calls the innermost, which is the first."""
+        if self._is_named or self._named_in == "nothing":
+            return
+        self._is_named = True
+        self.code = f"{operation}_{self.code}".upper()
+        if self._named_in == "message":
+            self.args = (f"{operation}: {self}",)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by state: the constructors of subclasses take facts, not messages."""
@@ -69,13 +81,12 @@ class InvalidArgumentError(RedisStoreError, ValueError):
     """An argument is wrong. Nothing was read or written."""
 
     category = "user"
+    _named_in = "message"
 
-    @classmethod
-    def of(cls, operation: str, argument: str, why: str, value: object = None) -> Self:
-        """Build the error for one argument of one operation."""
-        return cls(
-            f"{operation}: {argument} {why}",
-            code=f"{operation}_INVALID_{argument}".upper(),
+    def __init__(self, argument: str, why: str, value: object = None) -> None:
+        super().__init__(
+            f"{argument} {why}",
+            code=f"INVALID_{argument}".upper(),
             details={"argument": argument, "value": value},
         )
 
@@ -89,10 +100,12 @@ class NotFoundError(RedisStoreError, LookupError):
 class ThreadNotFoundError(NotFoundError):
     """The thread does not exist."""
 
-    def __init__(self, thread_id: str, *, operation: str) -> None:
+    _named_in = "message"
+
+    def __init__(self, thread_id: str) -> None:
         super().__init__(
-            f"{operation}: no thread {thread_id!r}",
-            code=f"{operation}_thread_not_found".upper(),
+            f"no thread {thread_id!r}",
+            code="THREAD_NOT_FOUND",
             details={"thread_id": thread_id},
         )
         self.thread_id = thread_id
@@ -107,10 +120,12 @@ class ConflictError(RedisStoreError):
 class ThreadExistsError(ConflictError):
     """The id of the new thread is taken."""
 
-    def __init__(self, thread_id: str, *, operation: str) -> None:
+    _named_in = "message"
+
+    def __init__(self, thread_id: str) -> None:
         super().__init__(
-            f"{operation}: thread {thread_id!r} exists",
-            code=f"{operation}_thread_exists".upper(),
+            f"thread {thread_id!r} exists",
+            code="THREAD_EXISTS",
             details={"thread_id": thread_id},
         )
         self.thread_id = thread_id
@@ -120,6 +135,14 @@ class ConcurrentUpdateError(ConflictError):
     """Other writers changed the record faster than this call could. Nothing was written."""
 
     category = "system"
+    _named_in = "message"
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(
+            f"other writers won {attempts} times in a row",
+            code="CONCURRENT_UPDATE",
+            details={"attempts": attempts},
+        )
 
 
 class CorruptRecordError(RedisStoreError):
@@ -144,6 +167,7 @@ class BackendError(RedisStoreError):
     """The server refused or failed. The redis exception is the cause."""
 
     category = "backend"
+    _named_in = "code"
 
 
 class BackendUnavailableError(BackendError, ConnectionError):

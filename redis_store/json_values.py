@@ -1,5 +1,6 @@
-"""JSON values: what kind one is, whether two are the same."""
+"""JSON values: tests of their type, and comparison."""
 
+from collections.abc import Mapping
 from itertools import starmap
 from math import isfinite
 from typing import Any, TypeGuard
@@ -26,6 +27,18 @@ def same(left: object, right: object) -> bool:
     if _is_number(left) and _is_number(right):
         return left == right
     return type(left) is type(right) and left == right
+
+
+def has_fields(value: object, wanted: Mapping[str, Any]) -> bool:
+    """Whether the value is an object that has every wanted field, with the same value.
+
+    A missing field is not ``None``. Without wanted fields any value will do.
+    """
+    if not wanted:
+        return True
+    return is_object(value) and all(
+        key in value and same(value[key], field) for key, field in wanted.items()
+    )
 
 
 def _is_number(value: object) -> TypeGuard[float]:

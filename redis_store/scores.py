@@ -2,23 +2,29 @@
 
 from collections.abc import Callable
 from sys import float_info
-from types import NoneType
 
 from msgspec.structs import replace
 
 from redis_store._engine import codecs
+from redis_store._engine.arguments import (
+    check_choice,
+    check_dates,
+    check_dict,
+    check_id,
+    check_instance,
+    check_paging,
+    check_text,
+)
 from redis_store._engine.database import Batch
 from redis_store._engine.index_pages import Index, Listing, Query
 from redis_store._engine.indexes import SCORES, of_score, relist, settle, span
-from redis_store._engine.keys import check_id
 from redis_store._engine.operations import Repository, operation, query, unbounded
 from redis_store._engine.plan import Found
 from redis_store._engine.transaction import attempts
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
 from redis_store.models import Score
-from redis_store.pages import Page, Paging, check_choice, check_date, check_dict
+from redis_store.pages import Page, Paging
 
-_SAVE = "save_score"
 _TEXTS = frozenset(name for name, kind in Score.__annotations__.items() if kind == str | None)
 
 
@@ -47,13 +53,13 @@ class ScoreStore(Repository):
         score = _checked(score)
         key = self._keys.score(score.id)
         found: Found = {key: None}
-        rounds = attempts(self._batch, _SAVE)
+        rounds = attempts(self._batch)
         while True:
             tx = next(rounds)
             before = _readable(key, found[key])
             saved = replace(score, created_at=before.created_at) if before else score
             tx.same(found)
-            json, entries = codecs.encode(_SAVE, "score", saved), of_score(self._keys, key, saved)
+            json, entries = codecs.encode("score", saved), of_score(self._keys, key, saved)
             tx.set(key, json)
             relist(tx, of_score(self._keys, key, before) if before else (), entries)
             refused = await tx.commit()
@@ -65,7 +71,7 @@ class ScoreStore(Repository):
     @query
     async def get_score_by_id(self, id: str) -> Score | None:
         """Read a score, or ``None``. One round trip."""
-        check_id("get_score_by_id", "id", id)
+        check_id("id", id)
         key = self._keys.score(id)
         stored = await self._batch.command("GET", key)
         return None if stored is None else codecs.decode_score(key, stored)
@@ -84,8 +90,7 @@ class ScoreStore(Repository):
         per_page: int | None = 20,
     ) -> Page[Score]:
         """List the scores of one scorer; all filters must hold."""
-        name = "list_scores_by_scorer_id"
-        check_id(name, "scorer_id", scorer_id)
+        check_id("scorer_id", scorer_id)
         filters = {
             "entity_id": entity_id,
             "entity_type": entity_type,
@@ -94,7 +99,7 @@ class ScoreStore(Repository):
             "project_id": project_id,
         }
         index = self._index("scorer", scorer_id, lambda score: score.scorer_id == scorer_id)
-        return await self._page(Paging.of(name, page, per_page), index, filters)
+        return await self._page(check_paging(page, per_page), index, filters)
 
     @query
     async def list_scores_by_run_id(
@@ -107,11 +112,10 @@ class ScoreStore(Repository):
         per_page: int | None = 20,
     ) -> Page[Score]:
         """List the scores of one run; all filters must hold."""
-        name = "list_scores_by_run_id"
-        check_id(name, "run_id", run_id)
+        check_id("run_id", run_id)
         filters = {"organization_id": organization_id, "project_id": project_id}
         index = self._index("run", run_id, lambda score: score.run_id == run_id)
-        return await self._page(Paging.of(name, page, per_page), index, filters)
+        return await self._page(check_paging(page, per_page), index, filters)
 
     @query
     async def list_scores_by_entity_id(
@@ -125,15 +129,14 @@ class ScoreStore(Repository):
         per_page: int | None = 20,
     ) -> Page[Score]:
         """List the scores of one entity; all filters must hold."""
-        name = "list_scores_by_entity_id"
-        check_id(name, "entity_id", entity_id)
+        check_id("entity_id", entity_id)
         filters = {
             "entity_type": entity_type,
             "organization_id": organization_id,
             "project_id": project_id,
         }
         index = self._index("entity", entity_id, lambda score: score.entity_id == entity_id)
-        return await self._page(Paging.of(name, page, per_page), index, filters)
+        return await self._page(check_paging(page, per_page), index, filters)
 
     @query
     async def list_scores_by_span(
@@ -147,13 +150,12 @@ class ScoreStore(Repository):
         per_page: int | None = 20,
     ) -> Page[Score]:
         """List the scores of one span of one trace; all filters must hold."""
-        name = "list_scores_by_span"
-        check_id(name, "trace_id", trace_id)
-        check_id(name, "span_id", span_id)
+        check_id("trace_id", trace_id)
+        check_id("span_id", span_id)
         filters = {"organization_id": organization_id, "project_id": project_id}
         ids = (trace_id, span_id)
         index = self._index("span", span(*ids), lambda s: (s.trace_id, s.span_id) == ids)
-        return await self._page(Paging.of(name, page, per_page), index, filters)
+        return await self._page(check_paging(page, per_page), index, filters)
 
     @unbounded
     async def dangerously_clear_all(self) -> None:
@@ -183,31 +185,24 @@ def _readable(key: str, stored: bytes | None) -> Score | None:
         return None
 
 
-def _checked(score: object) -> Score:
-    if not isinstance(score, Score):
-        raise InvalidArgumentError.of(_SAVE, "score", "must be a Score", score)
+def _checked(value: object) -> Score:
+    score = check_instance("score", value, Score)
     for argument in ("id", "scorer_id", "entity_id", "run_id"):
-        check_id(_SAVE, argument, getattr(score, argument))
+        check_id(argument, getattr(score, argument))
     for argument in ("trace_id", "span_id"):
         if getattr(score, argument) is not None:
-            check_id(_SAVE, argument, getattr(score, argument))
+            check_id(argument, getattr(score, argument))
     for argument in _TEXTS:
-        if not isinstance(getattr(score, argument), (str, NoneType)):
-            why = "must be a string or None"
-            raise InvalidArgumentError.of(_SAVE, argument, why, getattr(score, argument))
+        check_text(argument, getattr(score, argument))
     _check_number(score.score)
-    check_choice(_SAVE, "source", score.source, ("LIVE", "TEST"))
-    check_dict(_SAVE, "scorer", score.scorer)
-    check_dict(_SAVE, "entity", score.entity)
-    return replace(
-        score,
-        created_at=check_date(_SAVE, "created_at", score.created_at),
-        updated_at=check_date(_SAVE, "updated_at", score.updated_at),
-    )
+    check_choice("source", score.source, ("LIVE", "TEST"))
+    check_dict("scorer", score.scorer)
+    check_dict("entity", score.entity)
+    return check_dates(score)
 
 
 def _check_number(value: object) -> None:
     is_bool = isinstance(value, bool)
     # Not isfinite(): it fails for an int beyond every float.
     if is_bool or not isinstance(value, (int, float)) or not abs(value) <= float_info.max:
-        raise InvalidArgumentError.of(_SAVE, "score", "must be a finite number", value)
+        raise InvalidArgumentError("score", "must be a finite number", value)

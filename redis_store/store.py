@@ -16,6 +16,7 @@ from redis_store._connections import connecting as topology
 from redis_store._connections.addresses import Address, Topology
 from redis_store._connections.connecting import Deployment, Limits, ReadFrom
 from redis_store._connections.current_call import CURRENT, Call
+from redis_store._engine.arguments import check_count
 from redis_store._engine.database import Batch
 from redis_store._engine.keys import Keys
 from redis_store._engine.operations import operation, unbounded
@@ -33,7 +34,6 @@ from redis_store.maintenance import (
     adopt,
 )
 from redis_store.memory import MemoryStore
-from redis_store.pages import check_count
 from redis_store.scores import ScoreStore
 from redis_store.workflows import WorkflowStore
 
@@ -334,7 +334,7 @@ class RedisStore:
             For each kind with a maximum age, how many went and whether all that were due did.
         """
         if max_batches is not None:
-            check_count("prune", "max_batches", max_batches)
+            check_count("max_batches", max_batches)
         if self._batch.scans:
             await Reindexing(self._batch).run()
         return await Pruning(self._batch, self._memory, self._retention).run(max_batches, progress)

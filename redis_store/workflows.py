@@ -6,33 +6,35 @@ costs a megabyte down and a few hundred bytes up. Writers of one run in one proc
 """
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
 from msgspec import Raw
 
 from redis_store._engine import codecs
-from redis_store._engine.database import Batch
-from redis_store._engine.index_pages import Index, Listing, Query
-from redis_store._engine.indexes import RUNS, Entry, of_run, relist, settle
-from redis_store._engine.keys import (
-    RUN_NAMESPACE,
-    Keys,
+from redis_store._engine.arguments import (
+    check_bound,
+    check_date,
     check_id,
-    check_ids,
+    check_id_or_ids,
+    check_object,
+    check_paging,
     check_run,
     check_run_id,
     check_workflow_name,
 )
+from redis_store._engine.database import Batch
+from redis_store._engine.index_pages import Index, Listing, Query
+from redis_store._engine.indexes import RUNS, Entry, of_run, relist, settle
+from redis_store._engine.keys import RUN_NAMESPACE, Keys
 from redis_store._engine.operations import Repository, operation, query, unbounded
+from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import CorruptRecordError
 from redis_store.json_values import is_array, is_object
 from redis_store.models import WorkflowRun, now
-from redis_store.pages import Page, Paging, check_date, check_dict, epoch_us
-
-_TICK = timedelta(microseconds=1)
+from redis_store.pages import Page, Paging
 
 Fields = dict[str, Raw]
 
@@ -103,17 +105,15 @@ class WorkflowStore(Repository):
             updated_at: Now if omitted.
             namespace: Where the run belongs.
         """
-        name = "persist_workflow_snapshot"
-        check_run(name, namespace, workflow_name, run_id)
-        check_dict(name, "snapshot", snapshot)
-        encoded = codecs.encode(name, "snapshot", snapshot)
+        check_run(namespace, workflow_name, run_id)
+        encoded = check_object("snapshot", snapshot)
         if resource_id is not None:
-            check_id(name, "resource_id", resource_id)
-        begun = None if created_at is None else check_date(name, "created_at", created_at)
-        updated = None if updated_at is None else check_date(name, "updated_at", updated_at)
+            check_id("resource_id", resource_id)
+        begun = None if created_at is None else check_date("created_at", created_at)
+        updated = None if updated_at is None else check_date("updated_at", updated_at)
         key = self._keys.run(namespace, workflow_name, run_id)
         async with self._batch.turns.of(key):
-            for tx in attempts(self._batch, name):
+            for tx in attempts(self._batch):
                 before = await self._find(namespace, workflow_name, run_id)
                 known = before.readable if before else None
                 moment = now()
@@ -126,7 +126,7 @@ class WorkflowStore(Repository):
                     updated_at=updated or moment,
                 )
                 former = before.json if before and known else None
-                json = codecs.encode_run(name, namespace, run, encoded, former)
+                json = codecs.encode_run(namespace, run, encoded, former)
                 after = _Stored(before.key if before else key, json, run)
                 if await self._replaced(tx, namespace, before, after):
                     return
@@ -136,7 +136,7 @@ class WorkflowStore(Repository):
         self, workflow_name: str, run_id: str, *, namespace: str = RUN_NAMESPACE
     ) -> dict[str, Any] | None:
         """Read a run's snapshot, or ``None``. One round trip."""
-        check_run("load_workflow_snapshot", namespace, workflow_name, run_id)
+        check_run(namespace, workflow_name, run_id)
         found = await self._find(namespace, workflow_name, run_id)
         return None if found is None else found.run.snapshot
 
@@ -158,26 +158,24 @@ class WorkflowStore(Repository):
         Returns:
             The whole context; ``{}`` for an unknown run, which is not created.
         """
-        name = "update_workflow_results"
-        check_run(name, RUN_NAMESPACE, workflow_name, run_id)
-        check_id(name, "step_id", step_id)
-        codecs.encode(name, "result", result)
+        check_run(RUN_NAMESPACE, workflow_name, run_id)
+        check_id("step_id", step_id)
+        codecs.encode("result", result)
         if request_context is not None:
-            check_dict(name, "request_context", request_context)
-            codecs.encode(name, "request_context", request_context)
+            check_object("request_context", request_context)
 
         def change(_: WorkflowRun, snapshot: Fields) -> Fields:
             context = codecs.fields_of(snapshot.get("context")) or {}
             merged = _merged(context.get(step_id), result)
-            context[step_id] = Raw(codecs.encode(name, "result", merged))
+            context[step_id] = Raw(codecs.encode("result", merged))
             snapshot["context"] = codecs.join(context)
             if request_context:
                 known = codecs.fields_of(snapshot.get("requestContext")) or {}
-                known |= codecs.split(name, "request_context", request_context)
+                known |= codecs.split("request_context", request_context)
                 snapshot["requestContext"] = codecs.join(known)
             return snapshot
 
-        merged = await self._modify(name, workflow_name, run_id, change)
+        merged = await self._modify(workflow_name, run_id, change)
         context: object = {} if merged is None else merged.get("context")
         return context if is_object(context) else {}
 
@@ -202,19 +200,17 @@ class WorkflowStore(Repository):
         Returns:
             The merged snapshot; ``None`` when the run is unknown or its status was another.
         """
-        name = "update_workflow_state"
-        check_run(name, RUN_NAMESPACE, workflow_name, run_id)
-        check_dict(name, "state", state)
-        codecs.encode(name, "state", state)
-        expected = _statuses(name, expected_status)
+        check_run(RUN_NAMESPACE, workflow_name, run_id)
+        check_object("state", state)
+        expected = _statuses(expected_status)
 
         def change(run: WorkflowRun, snapshot: Fields) -> Fields | None:
             if expected is not None and run.status not in expected:
                 return None
-            return snapshot | codecs.split(name, "state", state)
+            return snapshot | codecs.split("state", state)
 
         # Applied twice, a guarded change would find its own status.
-        return await self._modify(name, workflow_name, run_id, change, repeatable=expected is None)
+        return await self._modify(workflow_name, run_id, change, repeatable=expected is None)
 
     @query
     async def get_workflow_run_by_id(
@@ -225,10 +221,9 @@ class WorkflowStore(Repository):
         Returns:
             The run, or ``None``.
         """
-        name = "get_workflow_run_by_id"
-        check_run_id(name, run_id)
+        check_run_id(run_id)
         if workflow_name is not None:
-            check_workflow_name(name, workflow_name)
+            check_workflow_name(workflow_name)
             found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
             return None if found is None else found.run
         index = self._index("run", run_id, lambda run: run.run_id == run_id)
@@ -252,39 +247,36 @@ class WorkflowStore(Repository):
         One filter, or none, costs O(log n + page); several, or dates, read the names of the runs
         that each selects, and only the page's snapshots.
         """
-        name = "list_workflow_runs"
-        paging = Paging.of(name, page, per_page)
-        low = None if from_date is None else epoch_us(check_date(name, "from_date", from_date))
-        high = None if to_date is None else epoch_us(check_date(name, "to_date", to_date))
+        paging = check_paging(page, per_page)
+        from_us, to_us = check_bound("from_date", from_date), check_bound("to_date", to_date)
         indexes: list[Index[WorkflowRun]] = []
         if workflow_name is not None:
-            check_workflow_name(name, workflow_name)
+            check_workflow_name(workflow_name)
             indexes.append(
                 self._index(
                     "workflow", workflow_name, lambda run: run.workflow_name == workflow_name
                 )
             )
         if resource_id is not None:
-            check_id(name, "resource_id", resource_id)
+            check_id("resource_id", resource_id)
             indexes.append(
                 self._index("resource", resource_id, lambda run: run.resource_id == resource_id)
             )
         if status is not None:
-            check_id(name, "status", status)
+            check_id("status", status)
             indexes.append(self._index("status", status, lambda run: run.status == status))
         indexes = indexes or [self._index("all", "", lambda _: True)]
         return await self._runs.page(
-            paging, Query(indexes, descending=True, from_us=low, to_us=high)
+            paging, Query(indexes, descending=True, from_us=from_us, to_us=to_us)
         )
 
     @operation
     async def delete_workflow_run_by_id(self, run_id: str, *, workflow_name: str) -> None:
         """Remove a run; an unknown one is fine. Two round trips."""
-        name = "delete_workflow_run_by_id"
-        check_run(name, RUN_NAMESPACE, workflow_name, run_id)
+        check_run(RUN_NAMESPACE, workflow_name, run_id)
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
         async with self._batch.turns.of(key):
-            for tx in attempts(self._batch, name):
+            for tx in attempts(self._batch):
                 found = await self._find_all(workflow_name, run_id)
                 for each in found:
                     tx.same({each.key: each.json})
@@ -342,7 +334,6 @@ class WorkflowStore(Repository):
 
     async def _modify(
         self,
-        name: str,
         workflow_name: str,
         run_id: str,
         change: Callable[[WorkflowRun, Fields], Fields | None],
@@ -351,7 +342,7 @@ class WorkflowStore(Repository):
     ) -> dict[str, Any] | None:
         """Change the snapshot by what was read, again until nobody came between."""
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
-        rounds = attempts(self._batch, name, repeatable=repeatable)
+        rounds = attempts(self._batch, repeatable=repeatable)
         async with self._batch.turns.of(key):
             while True:
                 tx = next(rounds)
@@ -366,9 +357,9 @@ class WorkflowStore(Repository):
                 snapshot = change(found.run, fields)
                 if snapshot is None:
                     return None
-                later = max(now(), found.run.updated_at + _TICK)
+                later = later_than(found.run.updated_at)
                 record["snapshot"] = codecs.join(snapshot)
-                record["updatedAt"] = Raw(codecs.encode(name, "updated_at", later))
+                record["updatedAt"] = Raw(codecs.encode("updated_at", later))
                 json = bytes(codecs.join(record))
                 run = codecs.decode_run(found.key, json)
                 after = _Stored(found.key, json, run)
@@ -399,13 +390,10 @@ class WorkflowStore(Repository):
         return True
 
 
-def _statuses(name: str, expected: object) -> frozenset[str] | None:
+def _statuses(expected: object) -> frozenset[str] | None:
     if expected is None:
         return None
-    statuses = check_ids(
-        name, "expected_status", [expected] if isinstance(expected, str) else expected
-    )
-    return frozenset(statuses)
+    return frozenset(check_id_or_ids("expected_status", expected))
 
 
 def _merged(before: Raw | None, result: object) -> object:

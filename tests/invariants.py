@@ -8,8 +8,8 @@ import msgspec
 from redis_store import RedisStore
 from redis_store._engine.codecs import decode_message, decode_thread
 from redis_store._engine.keys import Keys
+from redis_store._engine.timestamps import epoch_us
 from redis_store.models import Message, Thread
-from redis_store.pages import epoch_us
 from tests.raw import Raw
 
 

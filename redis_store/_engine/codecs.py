@@ -23,7 +23,6 @@ from redis_store.models import (
     WorkflowRun,
     text_content,
 )
-from redis_store.pages import check_dict
 
 R = TypeVar("R", Thread, Message, Resource, WorkflowRun, Score)
 Fields = dict[str, Raw]
@@ -69,7 +68,7 @@ class _RunRecord(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
     updated_at: datetime
 
 
-def encode(operation: str, argument: str, value: object) -> bytes:
+def encode(argument: str, value: object) -> bytes:
     """Encode a value as JSON.
 
     Raises:
@@ -78,20 +77,14 @@ def encode(operation: str, argument: str, value: object) -> bytes:
     try:
         encoded = _encoder.encode(value)
     except (TypeError, ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as exc:
-        raise InvalidArgumentError.of(operation, argument, f"has no JSON form: {exc}") from exc
+        raise InvalidArgumentError(argument, f"has no JSON form: {exc}") from exc
     # msgspec writes NaN as null; only a value with a null in it can hold one.
     if b"null" in encoded and not is_finite(value):
-        raise InvalidArgumentError.of(operation, argument, "has no JSON form: NaN or infinity")
+        raise InvalidArgumentError(argument, "has no JSON form: NaN or infinity")
     return encoded
 
 
-def check_object(operation: str, argument: str, value: object) -> None:
-    """Raise InvalidArgumentError unless the value is a dict that has a JSON form."""
-    check_dict(operation, argument, value)
-    encode(operation, argument, value)
-
-
-def encode_thread(operation: str, thread: Thread) -> bytes:
+def encode_thread(thread: Thread) -> bytes:
     """Encode a thread's record."""
     record = _ThreadRecord(
         id=thread.id,
@@ -101,19 +94,19 @@ def encode_thread(operation: str, thread: Thread) -> bytes:
         created_at=thread.created_at,
         updated_at=thread.updated_at,
     )
-    return encode(operation, "thread", record)
+    return encode("thread", record)
 
 
-def encode_resource(operation: str, resource: Resource) -> bytes:
+def encode_resource(resource: Resource) -> bytes:
     """Encode a resource's record."""
     record = _ResourceRecord(
         id=resource.id,
         working_memory=UNSET if resource.working_memory is None else resource.working_memory,
-        metadata=encode(operation, "metadata", resource.metadata).decode(),
+        metadata=encode("metadata", resource.metadata).decode(),
         created_at=resource.created_at,
         updated_at=resource.updated_at,
     )
-    return encode(operation, "resource", record)
+    return encode("resource", record)
 
 
 def decode_thread(key: str, stored: bytes) -> Thread:
@@ -143,13 +136,10 @@ def decode_resource(key: str, stored: bytes) -> Resource:
     return _decode(key, stored, _strict_resource, _lenient_resource)
 
 
-def encode_run(
-    operation: str, namespace: str, run: WorkflowRun, snapshot: bytes, before: bytes | None
-) -> bytes:
+def encode_run(namespace: str, run: WorkflowRun, snapshot: bytes, before: bytes | None) -> bytes:
     """Encode a workflow run's record.
 
     Args:
-        operation: The caller's name, for errors.
         namespace: The run's.
         run: The run.
         snapshot: Its snapshot as JSON.
@@ -164,7 +154,7 @@ def encode_run(
         snapshot=Raw(snapshot),
         updated_at=run.updated_at,
     )
-    json = encode(operation, "snapshot", record)
+    json = encode("snapshot", record)
     known = None if before is None else fields_of(Raw(before))
     return json if known is None else _encoder.encode(known | _raw_fields(json))
 
@@ -231,9 +221,9 @@ def _split_read(value: dict[str, Any]) -> Fields:
     return {name: Raw(json.dumps(item, allow_nan=False).encode()) for name, item in value.items()}
 
 
-def split(operation: str, argument: str, value: dict[str, Any]) -> Fields:
+def split(argument: str, value: dict[str, Any]) -> Fields:
     """Encode an object's fields one by one."""
-    return {name: Raw(encode(operation, argument, item)) for name, item in value.items()}
+    return {name: Raw(encode(argument, item)) for name, item in value.items()}
 
 
 def join(fields: Fields) -> Raw:
@@ -241,11 +231,10 @@ def join(fields: Fields) -> Raw:
     return Raw(_encoder.encode(fields))
 
 
-def patch(operation: str, key: str, stored: bytes, changes: Mapping[str, object]) -> bytes:
+def patch(key: str, stored: bytes, changes: Mapping[str, object]) -> bytes:
     """Replace some fields of a stored record and keep every other as it is.
 
     Args:
-        operation: The caller's name, for errors.
         key: Where the record is stored, for errors.
         stored: The record.
         changes: New values by wire name; ``UNSET`` removes the field.
@@ -255,7 +244,7 @@ def patch(operation: str, key: str, stored: bytes, changes: Mapping[str, object]
         if value is UNSET:
             fields.pop(name, None)
         else:
-            fields[name] = Raw(encode(operation, name, value))
+            fields[name] = Raw(encode(name, value))
     return _encoder.encode(fields)
 
 

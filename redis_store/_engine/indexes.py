@@ -12,10 +12,11 @@ from redis_store._engine import codecs
 from redis_store._engine.database import Batch
 from redis_store._engine.keys import RUN_NAMESPACE, Keys
 from redis_store._engine.plan import Found
+from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError
 from redis_store.models import Resource, Score, Thread, WorkflowRun
-from redis_store.pages import ThreadOrder, epoch_us
+from redis_store.pages import ThreadOrder
 
 ORDERS: tuple[ThreadOrder, ...] = ("created_at", "updated_at")
 

@@ -11,12 +11,10 @@ Indexes of our own start with ``redis_store:``, which no pattern of Mastra's mat
 import re
 from binascii import crc_hqx
 from collections.abc import Iterable
-from typing import cast
 
 from redis_store._connections.slots import slot_of
-from redis_store.errors import ConfigurationError, InvalidArgumentError
+from redis_store.errors import ConfigurationError
 
-MAX_ID_BYTES = 1024
 # The namespace whose workflow runs are listed.
 RUN_NAMESPACE = "workflows"
 # A global listing's index is split over this many keys on a cluster, so that none is hot.
@@ -26,65 +24,6 @@ TAGGED_SHARDS = 32
 _SHARED = frozenset({"all", "updated", "workflow", "status", "scorer"})
 
 _GLOB = re.compile(r"([*?\[\]\\^-])")
-
-
-def check_id(operation: str, argument: str, value: object) -> str:
-    """Return an id that can be part of a key.
-
-    Raises:
-        InvalidArgumentError: No string, empty, above 1 kB in UTF-8, or with a lone surrogate.
-    """
-    if type(value) is str and 0 < len(value) <= MAX_ID_BYTES and value.isascii():
-        return value
-    if not isinstance(value, str) or not value:
-        raise InvalidArgumentError.of(operation, argument, "must be a non-empty string", value)
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError as exc:
-        why = "has a lone surrogate"
-        raise InvalidArgumentError.of(operation, argument, why, ascii(value)) from exc
-    if size > MAX_ID_BYTES:
-        raise InvalidArgumentError.of(operation, argument, "must not exceed 1 kB", value)
-    return value
-
-
-def check_ids(operation: str, argument: str, value: object) -> list[str]:
-    """Return a list of ids, each once, or raise InvalidArgumentError."""
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        raise InvalidArgumentError.of(operation, argument, "must be a list of ids", value)
-    ids = [check_id(operation, argument, id_) for id_ in cast("list[object]", value)]
-    return list(dict.fromkeys(ids))
-
-
-def check_thread_id(operation: str, argument: str, value: object) -> str:
-    """Return a thread id for which the map to keys is injective, or raise InvalidArgumentError."""
-    return _check_before(":id:", operation, argument, value)
-
-
-def check_run(operation: str, namespace: object, workflow_name: object, run_id: object) -> None:
-    """Raise InvalidArgumentError unless the map from these three to keys is injective."""
-    _check_before(":workflow_name:", operation, "namespace", namespace)
-    check_workflow_name(operation, workflow_name)
-    check_run_id(operation, run_id)
-
-
-def check_workflow_name(operation: str, value: object) -> str:
-    """Return a workflow name that can be part of a key, or raise InvalidArgumentError."""
-    return _check_before(":run_id:", operation, "workflow_name", value)
-
-
-def check_run_id(operation: str, value: object) -> str:
-    """Return a run id that no key with a resource suffix can be taken for."""
-    return _check_before(":resourceId:", operation, "run_id", value)
-
-
-def _check_before(separator: str, operation: str, argument: str, value: object) -> str:
-    """Return an id that the separator behind it in a key ends at its first occurrence."""
-    id_ = check_id(operation, argument, value)
-    if ":" in id_ and separator in f"{id_}{separator[:-1]}":
-        why = f"must neither contain {separator!r} nor end in {separator[:-1]!r}"
-        raise InvalidArgumentError.of(operation, argument, why, value)
-    return id_
 
 
 def escape_glob(text: str) -> str:

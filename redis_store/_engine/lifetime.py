@@ -12,8 +12,7 @@ from redis_store._connections.commands import Argument, Command
 from redis_store._engine.database import Batch
 from redis_store._engine.keys import Keys
 from redis_store._engine.scripts import KEEP_ALIVE
-
-_MILLISECOND = timedelta(milliseconds=1)
+from redis_store._engine.timestamps import to_ms
 
 
 def keys_of(keys: Keys, thread_id: str) -> list[str]:
@@ -24,12 +23,7 @@ def keys_of(keys: Keys, thread_id: str) -> list[str]:
 def arguments(keys: Keys, thread_id: str, ttl: timedelta) -> list[Argument]:
     """Build the arguments that the scripts of ``lifetime.lua`` take."""
     indexes = "" if keys.hash_tags else keys.message_index("")
-    return [keys.bodies(thread_id), indexes, in_ms(ttl)]
-
-
-def in_ms(ttl: timedelta) -> int:
-    """Return a lifetime in whole ms, rounded up."""
-    return -(-ttl // _MILLISECOND)
+    return [keys.bodies(thread_id), indexes, to_ms(ttl)]
 
 
 def of_indexes(keys: Keys, ttl: timedelta, kept: list[Any]) -> list[Command]:
@@ -38,7 +32,7 @@ def of_indexes(keys: Keys, ttl: timedelta, kept: list[Any]) -> list[Command]:
         return []
     left, *ids = kept
     indexes = (keys.message_index(id_.decode()) for id_ in ids)
-    return [("PEXPIRE", index, left + in_ms(ttl)) for index in indexes]
+    return [("PEXPIRE", index, left + to_ms(ttl)) for index in indexes]
 
 
 async def keep_alive(batch: Batch, thread_ids: Sequence[str]) -> None:

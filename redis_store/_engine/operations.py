@@ -1,6 +1,10 @@
-"""What the domains share: the batch, and the frame around a public call."""
+"""The decorators of public calls, and the base class of the domains.
 
-from collections.abc import Callable, Coroutine, Generator
+A decorated method is a public call: errors that leave it name it in their code, so nothing below
+needs to know which call it serves.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import wraps
 from time import monotonic
@@ -8,12 +12,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from redis_store._connections.current_call import CURRENT, Call
 from redis_store._engine.database import Batch
-from redis_store.errors import BackendError
+from redis_store.errors import RedisStoreError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S")
 Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+Iterating = Callable[Concatenate[S, P], AsyncIterator[T]]
 
 
 class Repository:
@@ -25,21 +30,17 @@ class Repository:
 
 
 @contextmanager
-def named(name: str) -> Generator[None]:
-    """Name the public call in the code of a BackendError that leaves the block."""
+def named(operation: str) -> Generator[None]:
+    """Name the public call in an error that leaves the block."""
     try:
         yield
-    except BackendError as error:
-        _name(error, name)
+    except RedisStoreError as error:
+        error.add_operation(operation)
         raise
 
 
-def _name(error: BackendError, name: str) -> None:
-    error.code = f"{name}_{error.code}".upper()
-
-
 def operation(method: Method[S, P, T]) -> Method[S, P, T]:
-    """Make a method a public call: ``named`` after itself, with a deadline."""
+    """Make a method a public call, which has a deadline and is named in its errors."""
     return _public(method, reads=False)
 
 
@@ -57,8 +58,8 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
         token = CURRENT.set(Call(monotonic(), reads)) if CURRENT.get() is None else None
         try:
             return await method(self, *args, **kwargs)
-        except BackendError as error:
-            _name(error, name)
+        except RedisStoreError as error:
+            error.add_operation(name)
             raise
         finally:
             if token is not None:
@@ -77,3 +78,23 @@ def unbounded(method: Method[S, P, T]) -> Method[S, P, T]:
             return await method(self, *args, **kwargs)
 
     return call
+
+
+def iteration(method: Iterating[S, P, T]) -> Iterating[S, P, T]:
+    """Make a method that returns an async iterator a public call: each step has the deadline."""
+    name = method.__name__
+
+    @wraps(method)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        # Not a generator function: the method checks its arguments before anyone iterates.
+        with named(name):
+            items = method(self, *args, **kwargs)
+        return _each_named(name, items)
+
+    return call
+
+
+async def _each_named(name: str, items: AsyncIterator[T]) -> AsyncIterator[T]:
+    with named(name):
+        async for item in items:
+            yield item

@@ -15,8 +15,8 @@ from redis_store._engine.database import Batch
 from redis_store._engine.finishing import finished
 from redis_store._engine.plan import Body, Found, Part, Plan, Step
 from redis_store._engine.splices import changes
+from redis_store._engine.timestamps import iso
 from redis_store.errors import ConcurrentUpdateError
-from redis_store.pages import iso
 
 # Every round of contending writers has a winner, so this many can race on one record.
 ATTEMPTS = 1000
@@ -293,7 +293,7 @@ class Transaction:
         """Remove copies of messages that their index does not lead to."""
         record = self.keys.thread(thread_id)
         index_of = {id_: self.keys.message_index(id_) for id_ in message_ids}
-        for tx in attempts(self._batch, "move"):
+        for tx in attempts(self._batch):
             # The record first: who claims an id and then writes to the thread changes it.
             tx.same(await self._batch.get([record]))
             owners = await self._batch.get(list(index_of.values()))
@@ -308,7 +308,7 @@ def _digest(value: bytes) -> str:
     return sha1(value, usedforsecurity=False).hexdigest()
 
 
-def attempts(batch: Batch, operation: str, *, repeatable: bool = True) -> Iterator[Transaction]:
+def attempts(batch: Batch, *, repeatable: bool = True) -> Iterator[Transaction]:
     """Give a fresh transaction per attempt; the caller stops when one is not refused.
 
     Raises:
@@ -316,8 +316,4 @@ def attempts(batch: Batch, operation: str, *, repeatable: bool = True) -> Iterat
     """
     for _ in range(ATTEMPTS):
         yield Transaction(batch, repeatable=repeatable)
-    raise ConcurrentUpdateError(
-        f"{operation}: other writers won {ATTEMPTS} times in a row",
-        code=f"{operation}_CONCURRENT_UPDATE".upper(),
-        details={"attempts": ATTEMPTS},
-    )
+    raise ConcurrentUpdateError(ATTEMPTS)

@@ -95,7 +95,7 @@ class Reindexing:
         size = 1 if self._keys.hash_tags else len(keys)
         for first in range(0, len(keys), size):
             found = await self._batch.get(keys[first : first + size])
-            for tx in attempts(self._batch, "reindex"):
+            for tx in attempts(self._batch):
                 records = _readable(kind, found)
                 entries = await entries_of(self._batch, kind, records)
                 tx.same({key: found[key] for key in records})
@@ -120,7 +120,7 @@ class Reindexing:
         body_of = {id_: self._keys.message(thread_id, id_) for id_ in ids}
         known = await self._batch.get(list(index_of.values()))
         missing = [id_ for id_ in ids if known[index_of[id_]] is None]
-        for tx in attempts(self._batch, "reindex"):
+        for tx in attempts(self._batch):
             if not missing:
                 return
             tx.present([body_of[id_] for id_ in missing])

@@ -11,6 +11,7 @@ import msgspec
 from redis_store._engine import codecs
 from redis_store._engine.database import Batch
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
+from redis_store._engine.timestamps import epoch_us, to_us
 from redis_store._engine.transaction import Transaction
 from redis_store.errors import ConfigurationError, CorruptRecordError
 from redis_store.maintenance.reindex import Progress
@@ -18,10 +19,8 @@ from redis_store.memory import MemoryStore
 from redis_store.memory.windows import Filter, Window
 from redis_store.memory.windows import places as places_of
 from redis_store.models import Thread, now
-from redis_store.pages import epoch_us
 
 _CHUNK = 200
-_MICROSECOND = timedelta(microseconds=1)
 
 # Removes one batch and tells how many records went.
 Removal = Callable[[], Awaitable[int]]
@@ -125,7 +124,7 @@ class Pruning:
 
     def _limit(self, age: timedelta) -> int:
         # In whole µs: an age may reach back beyond the first year of a datetime.
-        return epoch_us(now()) - age // _MICROSECOND
+        return epoch_us(now()) - to_us(age)
 
     async def _due(self, rule: _Rule, limit_us: int) -> AsyncIterator[Removal]:
         for shard in rule.shards:

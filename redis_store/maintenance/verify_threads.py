@@ -10,12 +10,12 @@ from redis_store._connections.commands import entries, pairs
 from redis_store._engine import codecs
 from redis_store._engine.database import Batch
 from redis_store._engine.plan import Body
+from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError
 from redis_store.maintenance.reindex import recount
 from redis_store.maintenance.report import Report
 from redis_store.models import Message
-from redis_store.pages import epoch_us
 
 _CHUNK = 200
 # Mastra adds a message's position in its batch to the score.

@@ -19,16 +19,24 @@ from msgspec import UNSET
 
 from redis_store._connections.commands import Argument, Command
 from redis_store._engine import codecs
+from redis_store._engine.arguments import (
+    check_count,
+    check_date_range,
+    check_id,
+    check_ids,
+    check_object,
+    check_thread_id,
+    check_title,
+)
 from redis_store._engine.indexes import THREADS, of_thread, relist, settle
-from redis_store._engine.keys import check_id, check_ids, check_thread_id
 from redis_store._engine.operations import Repository, operation
+from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import BackendError, ThreadExistsError, ThreadNotFoundError
 from redis_store.memory import windows
-from redis_store.memory.threads import check_title
 from redis_store.memory.windows import Filter, Place, Window
 from redis_store.models import ClonedThread, CopiedThread, Message, Thread, new_id, now
-from redis_store.pages import DateRange, check_count, epoch_us, range_us
+from redis_store.pages import DateRange
 
 _CHUNK = 500
 _UNPUBLISHED = timedelta(days=1)
@@ -37,7 +45,6 @@ _UNPUBLISHED = timedelta(days=1)
 class _Request(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of a call."""
 
-    name: str
     source_thread_id: str
     new_thread_id: str | None
     resource_id: str | None
@@ -49,17 +56,17 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raise InvalidArgumentError for the first wrong argument."""
-        check_thread_id(self.name, "source_thread_id", self.source_thread_id)
+        check_thread_id("source_thread_id", self.source_thread_id)
         if self.new_thread_id is not None:
-            check_thread_id(self.name, "new_thread_id", self.new_thread_id)
+            check_thread_id("new_thread_id", self.new_thread_id)
         if self.resource_id is not None:
-            check_id(self.name, "resource_id", self.resource_id)
-        check_title(self.name, self.title)
+            check_id("resource_id", self.resource_id)
+        check_title(self.title)
         if self.metadata is not None:
-            codecs.check_object(self.name, "metadata", self.metadata)
-        check_count(self.name, "message_limit", self.message_limit)
-        range_us(self.name, self.date_range)
-        check_ids(self.name, "message_ids", self.message_ids)
+            check_object("metadata", self.metadata)
+        check_count("message_limit", self.message_limit)
+        check_date_range(self.date_range)
+        check_ids("message_ids", self.message_ids)
 
 
 class _Part(NamedTuple):
@@ -134,7 +141,6 @@ class Cloning(Repository):
     ) -> ClonedThread:
         """Copy a thread and return the copied messages too: see ``copy_thread``."""
         request = _Request(
-            name="clone_thread",
             source_thread_id=source_thread_id,
             new_thread_id=new_thread_id,
             resource_id=resource_id,
@@ -180,7 +186,6 @@ class Cloning(Repository):
             ThreadExistsError: The new id is taken; of racing calls exactly one wins.
         """
         request = _Request(
-            name="copy_thread",
             source_thread_id=source_thread_id,
             new_thread_id=new_thread_id,
             resource_id=resource_id,
@@ -196,7 +201,7 @@ class Cloning(Repository):
     async def _clone(self, request: _Request, *, keep_messages: bool) -> _Made:
         request.check()
         thread_id = request.new_thread_id or new_id()
-        rounds = attempts(self._batch, request.name)
+        rounds = attempts(self._batch)
         while True:
             tx = next(rounds)
             source = await self._source(request, thread_id)
@@ -204,7 +209,7 @@ class Cloning(Repository):
             try:
                 if await self._copy(request, copy, source.resource_id):
                     thread = _thread(request, source, copy)
-                    self._publish(tx, request, thread, copy)
+                    self._publish(tx, thread, copy)
                     if not await tx.commit():
                         return _made(thread, copy)
             except BaseException:
@@ -219,14 +224,14 @@ class Cloning(Repository):
         found = await self._batch.get([key, taken])
         stored = found[key]
         if stored is None:
-            raise ThreadNotFoundError(request.source_thread_id, operation=request.name)
+            raise ThreadNotFoundError(request.source_thread_id)
         if found[taken] is not None:
-            raise ThreadExistsError(thread_id, operation=request.name)
+            raise ThreadExistsError(thread_id)
         return codecs.decode_thread(key, stored)
 
     async def _chosen(self, request: _Request) -> list[Place]:
         """Find which messages to copy, in their order."""
-        from_us, to_us = range_us(request.name, request.date_range)
+        from_us, to_us = check_date_range(request.date_range)
         dates = Filter(from_us=from_us, to_us=to_us)
         window = Window(thread_id=request.source_thread_id, direction="asc", filter=dates)
         _, places = (await windows.places(self._batch, [window]))[0]
@@ -261,7 +266,7 @@ class Cloning(Repository):
             if request.resource_id is not None:
                 changes["resourceId"] = request.resource_id
             key = self._keys.message(copy.thread_id, id_)
-            body = codecs.patch(request.name, source_key, stored, changes)
+            body = codecs.patch(source_key, stored, changes)
             # Under the source's key: that is where a record that cannot be read lies.
             copy.add(place, key, body, codecs.decode_message(source_key, body))
             commands.append(("SET", key, body, "EX", int(_UNPUBLISHED.total_seconds())))
@@ -280,14 +285,11 @@ class Cloning(Repository):
             if await self._batch.command("ZSCORE", order, copy.parts[0].id) is None:
                 await self._batch.send([("UNLINK", key) for key in bodies])
 
-    def _publish(self, tx: Transaction, request: _Request, thread: Thread, copy: _Copy) -> None:
+    def _publish(self, tx: Transaction, thread: Thread, copy: _Copy) -> None:
         """Make the copied bodies permanent and the thread known; refuse if its id is taken."""
         key, order, parts = self._keys.thread(thread.id), self._keys.order(thread.id), copy.parts
         tx.same({key: None, **copy.first})
-        json, entries = (
-            codecs.encode_thread(request.name, thread),
-            of_thread(self._keys, key, thread),
-        )
+        json, entries = codecs.encode_thread(thread), of_thread(self._keys, key, thread)
         tx.set(key, json)
         tx.keep(thread.id)
         relist(tx, (), entries)

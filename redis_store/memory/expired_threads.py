@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from redis_store._engine.database import Batch
+from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction
 from redis_store.models import now
-from redis_store.pages import ThreadOrder, epoch_us
+from redis_store.pages import ThreadOrder
 
 
 async def remove_expired(batch: Batch, shards: Mapping[ThreadOrder, Sequence[str]]) -> None:

@@ -5,28 +5,28 @@ from itertools import count
 from typing import Any
 
 from redis_store._engine import codecs
-from redis_store._engine.filters import check_scalars
-from redis_store._engine.keys import check_id, check_ids, check_thread_id
+from redis_store._engine.arguments import (
+    check_choice,
+    check_count,
+    check_date_range,
+    check_id,
+    check_ids,
+    check_includes,
+    check_paging,
+    check_scalars,
+    check_thread_id,
+    check_thread_ids,
+)
 from redis_store._engine.lifetime import keep_alive
-from redis_store._engine.operations import Repository, named, query
+from redis_store._engine.operations import Repository, iteration, query
+from redis_store._engine.timestamps import epoch_us
 from redis_store.errors import InvalidArgumentError
 from redis_store.memory import windows
 from redis_store.memory.expired_threads import without_expired
 from redis_store.memory.locations import find, moved
 from redis_store.memory.windows import Filter, Place, Row, Window
 from redis_store.models import Message
-from redis_store.pages import (
-    DateRange,
-    Direction,
-    Include,
-    Page,
-    Paging,
-    check_choice,
-    check_count,
-    check_include,
-    epoch_us,
-    range_us,
-)
+from redis_store.pages import DateRange, Direction, Include, Page
 
 # How often a page is read again whose messages change while it is read.
 _ATTEMPTS = 3
@@ -67,9 +67,7 @@ class Reading(Repository):
             include: Messages to return beside the page, each with neighbours from its own thread.
             include_total: ``False`` spares counting: ``total`` is ``None``.
         """
-        name = "list_messages"
         request = _Request(
-            name,
             page=page,
             per_page=per_page,
             direction=direction,
@@ -78,7 +76,7 @@ class Reading(Repository):
             include=include,
             resource_id=resource_id or None,
         )
-        thread_ids = _thread_ids(name, thread_id)
+        thread_ids = check_thread_ids("thread_id", thread_id)
         if self._batch.thread_ttl is not None:
             await keep_alive(self._batch, thread_ids)
         if len(thread_ids) == 1 and not request.include:
@@ -103,9 +101,7 @@ class Reading(Repository):
         Three round trips: the threads that hold any, where their messages stand, the page.
         ``""`` selects nothing.
         """
-        name = "list_messages_by_resource_id"
         request = _Request(
-            name,
             page=page,
             per_page=per_page,
             direction=direction,
@@ -117,16 +113,17 @@ class Reading(Repository):
         if resource_id == "":
             total = 0 if include_total else None
             return request.paging.with_more([], total, has_more=False)
-        check_id(name, "resource_id", resource_id)
+        check_id("resource_id", resource_id)
         thread_ids = await self._threads_with(resource_id)
         return await self._page(request, thread_ids, include_total=include_total)
 
     @query
     async def list_messages_by_id(self, message_ids: Sequence[str]) -> list[Message]:
         """Read messages by id: each once, by date, unknown ids left out. One round trip."""
-        ids = check_ids("list_messages_by_id", "message_ids", message_ids)
+        ids = check_ids("message_ids", message_ids)
         return [row.message for row in sorted(await self._rows_by_id(ids), key=_place)]
 
+    @iteration
     def iter_messages(
         self, thread_id: str, *, direction: Direction = "asc", batch_size: int = 100
     ) -> AsyncIterator[Message]:
@@ -134,17 +131,16 @@ class Reading(Repository):
 
         Messages that others add or delete meanwhile make it neither skip nor repeat any.
         """
-        check_thread_id("iter_messages", "thread_id", thread_id)
-        check_choice("iter_messages", "direction", direction, ("asc", "desc"))
-        if not check_count("iter_messages", "batch_size", batch_size):
-            raise InvalidArgumentError.of("iter_messages", "batch_size", "must be 1 or more", 0)
+        check_thread_id("thread_id", thread_id)
+        check_choice("direction", direction, ("asc", "desc"))
+        if not check_count("batch_size", batch_size):
+            raise InvalidArgumentError("batch_size", "must be 1 or more", 0)
         return self._iterate(Window(thread_id=thread_id, direction=direction), batch_size)
 
     async def _iterate(self, window: Window, batch_size: int) -> AsyncIterator[Message]:
-        with named("iter_messages"):
-            await keep_alive(self._batch, [window.thread_id])
-            async for row in windows.walk(self._batch, window, batch_size):
-                yield row.message
+        await keep_alive(self._batch, [window.thread_id])
+        async for row in windows.walk(self._batch, window, batch_size):
+            yield row.message
 
     async def _threads_with(self, resource_id: str) -> list[str]:
         """Find the threads that may hold messages of a resource."""
@@ -276,7 +272,6 @@ class _Request:
 
     def __init__(
         self,
-        name: str,
         *,
         page: int,
         per_page: int | None,
@@ -286,20 +281,19 @@ class _Request:
         include: Sequence[Include],
         resource_id: str | None,
     ) -> None:
-        self.name = name
-        self.paging = Paging.of(name, page, per_page)
-        check_choice(name, "direction", direction, ("asc", "desc"))
+        self.paging = check_paging(page, per_page)
+        check_choice("direction", direction, ("asc", "desc"))
         self.direction: Direction = direction
         self.descending = direction == "desc"
-        self.include = check_include(name, include)
+        self.include = check_includes(include)
         if resource_id:
-            check_id(name, "resource_id", resource_id)
-        from_us, to_us = range_us(name, date_range)
+            check_id("resource_id", resource_id)
+        from_us, to_us = check_date_range(date_range)
         self.filter = Filter(
             from_us=from_us,
             to_us=to_us,
             resource_id=resource_id,
-            metadata=check_scalars(name, metadata),
+            metadata=check_scalars(metadata),
         )
 
     def window(self, thread_id: str, *, skip: int = 0, take: int | None) -> Window:
@@ -347,10 +341,3 @@ def _ahead_of(
         and request.filter.accepts(row.message)
         and (row.place > last if sign > 0 else row.place < last)
     }
-
-
-def _thread_ids(name: str, thread_id: object) -> list[str]:
-    ids = check_ids(name, "thread_id", [thread_id] if isinstance(thread_id, str) else thread_id)
-    if not ids:
-        raise InvalidArgumentError.of(name, "thread_id", "must be an id or several", thread_id)
-    return [check_thread_id(name, "thread_id", id_) for id_ in ids]

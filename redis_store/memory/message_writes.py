@@ -1,21 +1,18 @@
 """Saving messages: one optimistic step, which a refusal tells what it did not know."""
 
 from collections.abc import Sequence
-from typing import cast
 
 from msgspec.structs import replace
 
 from redis_store._engine import codecs
-from redis_store._engine.keys import check_id, check_thread_id
+from redis_store._engine.arguments import check_date, check_id, check_records, check_thread_id
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.plan import Body, Found
+from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction, attempts
-from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
+from redis_store.errors import ThreadNotFoundError
 from redis_store.memory.locations import touch
 from redis_store.models import Message, now
-from redis_store.pages import check_date, epoch_us
-
-_NAME = "save_messages"
 
 
 class Saving(Repository):
@@ -36,11 +33,11 @@ class Saving(Repository):
             InvalidArgumentError: One message is invalid. Nothing was stored.
             ThreadNotFoundError: A thread does not exist. Nothing was stored.
         """
-        checked = _checked(messages)
+        checked = check_records("messages", messages, Message, _checked)
         if not checked:
             return []
         plan = _Plan(checked)
-        for tx in attempts(self._batch, _NAME):
+        for tx in attempts(self._batch):
             plan.write(tx)
             refused = await tx.commit()
             if not refused:
@@ -77,7 +74,7 @@ class _Plan:
         # A thread that only overridden messages name gets no body, but must exist too.
         self._bodies: dict[str, list[Body]] = {message.thread_id: [] for message in messages}
         for message in kept:
-            json = codecs.encode(_NAME, "messages", message)
+            json = codecs.encode("messages", message)
             body = Body(message.id, epoch_us(message.created_at), message.resource_id, json)
             self._bodies[message.thread_id].append(body)
 
@@ -96,7 +93,7 @@ class _Plan:
     def found_no_thread(self, thread_id: str) -> None:
         """Learn that a thread has no record."""
         if thread_id in self._bodies:
-            raise ThreadNotFoundError(thread_id, operation=_NAME)
+            raise ThreadNotFoundError(thread_id)
         self.owner[thread_id] = None
 
     def write(self, tx: Transaction) -> None:
@@ -126,21 +123,13 @@ def _place(message: Message) -> tuple[object, ...]:
     return message.thread_id, message.created_at
 
 
-def _checked(messages: object) -> list[Message]:
-    if not isinstance(messages, (list, tuple)):
-        raise InvalidArgumentError.of(_NAME, "messages", "must be a list of Message", messages)
-    return [_checked_message(message) for message in cast("list[object]", messages)]
-
-
-def _checked_message(message: object) -> Message:
-    if not isinstance(message, Message):
-        raise InvalidArgumentError.of(_NAME, "messages", "must hold Message", message)
-    check_id(_NAME, "id", message.id)
-    check_thread_id(_NAME, "thread_id", message.thread_id)
-    check_id(_NAME, "resource_id", message.resource_id)
-    check_id(_NAME, "role", message.role)
-    check_id(_NAME, "type", message.type)
-    created_at = check_date(_NAME, "created_at", message.created_at)
+def _checked(message: Message) -> Message:
+    check_id("id", message.id)
+    check_thread_id("thread_id", message.thread_id)
+    check_id("resource_id", message.resource_id)
+    check_id("role", message.role)
+    check_id("type", message.type)
+    created_at = check_date("created_at", message.created_at)
     if created_at is message.created_at:
         return message
     return replace(message, created_at=created_at)

@@ -1,22 +1,24 @@
 """Resources: what is remembered of a user across threads."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
 
 from redis_store._engine import codecs
+from redis_store._engine.arguments import (
+    check_dates,
+    check_dict,
+    check_id,
+    check_instance,
+    check_object,
+    check_text,
+)
 from redis_store._engine.indexes import of_resource, relist
-from redis_store._engine.keys import check_id
 from redis_store._engine.operations import Repository, operation, query
+from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, attempts
-from redis_store.errors import InvalidArgumentError
 from redis_store.models import Resource, now
-from redis_store.pages import check_date, check_dict
-
-_TICK = timedelta(microseconds=1)
 
 
 class Resources(Repository):
@@ -25,7 +27,7 @@ class Resources(Repository):
     @query
     async def get_resource_by_id(self, resource_id: str) -> Resource | None:
         """Read a resource, or ``None``. One round trip."""
-        check_id("get_resource_by_id", "resource_id", resource_id)
+        check_id("resource_id", resource_id)
         key = self._keys.resource(resource_id)
         stored = await self._batch.command("GET", key)
         return None if stored is None else codecs.decode_resource(key, stored)
@@ -37,8 +39,8 @@ class Resources(Repository):
         Raises:
             InvalidArgumentError: A bad id, a naive date, or metadata without a JSON form.
         """
-        resource = _checked("save_resource", resource)
-        json = codecs.encode_resource("save_resource", resource)
+        resource = _checked(resource)
+        json = codecs.encode_resource(resource)
         tx = Transaction(self._batch)
         self._store(tx, self._keys.resource(resource.id), json, resource)
         await tx.commit()
@@ -56,12 +58,11 @@ class Resources(Repository):
 
         Two round trips, one more per concurrent update that comes first; none is lost.
         """
-        name = "update_resource"
-        check_id(name, "resource_id", resource_id)
+        check_id("resource_id", resource_id)
         if working_memory is not UNSET:
-            _check_memory(name, working_memory)
+            check_text("working_memory", working_memory)
         if metadata is not UNSET:
-            codecs.check_object(name, "metadata", metadata)
+            check_object("metadata", metadata)
 
         def change(resource: Resource) -> Resource:
             if working_memory is not UNSET:
@@ -70,7 +71,7 @@ class Resources(Repository):
                 resource.metadata |= metadata
             return resource
 
-        return await self._modify_resource(name, resource_id, change)
+        return await self._modify_resource(resource_id, change)
 
     @operation
     async def merge_working_memory(
@@ -81,19 +82,17 @@ class Resources(Repository):
         Two round trips. ``merge`` gets ``None`` where there is no memory yet, and runs again when
         another writer came first; what it raises propagates and nothing is written.
         """
-        name = "merge_working_memory"
-        check_id(name, "resource_id", resource_id)
+        check_id("resource_id", resource_id)
 
         def change(resource: Resource) -> Resource:
             resource.working_memory = merge(resource.working_memory)
-            _check_memory(name, resource.working_memory)
+            check_text("working_memory", resource.working_memory)
             return resource
 
-        return await self._modify_resource(name, resource_id, change, repeatable=False)
+        return await self._modify_resource(resource_id, change, repeatable=False)
 
     async def _modify_resource(
         self,
-        name: str,
         resource_id: str,
         change: Callable[[Resource], Resource],
         *,
@@ -102,10 +101,10 @@ class Resources(Repository):
         """Change a resource by what was read, again until nobody came between."""
         key = self._keys.resource(resource_id)
         found = await self._batch.get([key])
-        rounds = attempts(self._batch, name, repeatable=repeatable)
+        rounds = attempts(self._batch, repeatable=repeatable)
         while True:
             tx = next(rounds)
-            json = _changed(name, key, found[key], resource_id, change)
+            json = _changed(key, found[key], resource_id, change)
             resource = codecs.decode_resource(key, json)
             tx.same(found)
             self._store(tx, key, json, resource)
@@ -120,7 +119,6 @@ class Resources(Repository):
 
 
 def _changed(
-    name: str,
     key: str,
     stored: bytes | None,
     resource_id: str,
@@ -129,36 +127,25 @@ def _changed(
     if stored is None:
         moment = now()
         fresh = Resource(id=resource_id, created_at=moment, updated_at=moment)
-        return codecs.encode_resource(name, change(fresh))
+        return codecs.encode_resource(change(fresh))
     resource = codecs.decode_resource(key, stored)
-    updated_at = max(now(), resource.updated_at + _TICK)
+    updated_at = later_than(resource.updated_at)
     resource = change(resource)
     memory = resource.working_memory
     return codecs.patch(
-        name,
         key,
         stored,
         {
             "workingMemory": UNSET if memory is None else memory,
-            "metadata": codecs.encode(name, "metadata", resource.metadata).decode(),
+            "metadata": codecs.encode("metadata", resource.metadata).decode(),
             "updatedAt": updated_at,
         },
     )
 
 
-def _checked(name: str, resource: object) -> Resource:
-    if not isinstance(resource, Resource):
-        raise InvalidArgumentError.of(name, "resource", "must be a Resource", resource)
-    check_id(name, "id", resource.id)
-    _check_memory(name, resource.working_memory)
-    check_dict(name, "metadata", resource.metadata)
-    return replace(
-        resource,
-        created_at=check_date(name, "created_at", resource.created_at),
-        updated_at=check_date(name, "updated_at", resource.updated_at),
-    )
-
-
-def _check_memory(name: str, memory: object) -> None:
-    if memory is not None and not isinstance(memory, str):
-        raise InvalidArgumentError.of(name, "working_memory", "must be a string or None", memory)
+def _checked(value: object) -> Resource:
+    resource = check_instance("resource", value, Resource)
+    check_id("id", resource.id)
+    check_text("working_memory", resource.working_memory)
+    check_dict("metadata", resource.metadata)
+    return check_dates(resource)

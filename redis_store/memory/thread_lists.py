@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from redis_store._engine.arguments import check_choice, check_id, check_metadata, check_paging
 from redis_store._engine.database import Batch
-from redis_store._engine.filters import check_metadata, matches
 from redis_store._engine.index_pages import Index, Listing, Query
 from redis_store._engine.indexes import ORDERS, THREADS
-from redis_store._engine.keys import check_id
 from redis_store._engine.operations import Repository, query
+from redis_store.json_values import has_fields
 from redis_store.memory.expired_threads import remove_expired
 from redis_store.models import Thread
-from redis_store.pages import Direction, Page, Paging, ThreadOrder, check_choice
+from redis_store.pages import Direction, Page, ThreadOrder
 
 
 class ThreadListings(Repository):
@@ -47,7 +47,6 @@ class ThreadListings(Repository):
             direction: ``"asc"`` or ``"desc"``.
         """
         return await self._list_threads(
-            "list_threads",
             resource_id=None if resource_id == "" else resource_id,
             metadata=metadata,
             page=page,
@@ -68,10 +67,8 @@ class ThreadListings(Repository):
         direction: Direction = "desc",
     ) -> Page[Thread]:
         """List one resource's threads: see ``list_threads``."""
-        name = "list_threads_by_resource_id"
-        check_id(name, "resource_id", resource_id)
+        check_id("resource_id", resource_id)
         return await self._list_threads(
-            name,
             resource_id=resource_id,
             metadata=metadata,
             page=page,
@@ -82,7 +79,6 @@ class ThreadListings(Repository):
 
     async def _list_threads(
         self,
-        name: str,
         *,
         resource_id: str | None,
         metadata: dict[str, Any] | None,
@@ -91,22 +87,22 @@ class ThreadListings(Repository):
         order_by: ThreadOrder,
         direction: Direction,
     ) -> Page[Thread]:
-        paging = Paging.of(name, page, per_page)
-        check_choice(name, "order_by", order_by, ("created_at", "updated_at"))
-        check_choice(name, "direction", direction, ("asc", "desc"))
-        wanted = check_metadata(name, metadata)
+        paging = check_paging(page, per_page)
+        check_choice("order_by", order_by, ("created_at", "updated_at"))
+        check_choice("direction", direction, ("asc", "desc"))
+        wanted = check_metadata(metadata)
         shards_by: dict[ThreadOrder, list[str]]
         if resource_id is None:
             shards_by = {order: self._keys.all_threads(order) for order in ORDERS}
         else:
-            check_id(name, "resource_id", resource_id)
+            check_id("resource_id", resource_id)
             shards_by = {order: [self._keys.threads_of(resource_id, order)] for order in ORDERS}
 
         def is_listed(thread: Thread) -> bool:
             return resource_id in (None, thread.resource_id)
 
         def accepts(thread: Thread) -> bool:
-            return matches(thread.metadata, wanted)
+            return has_fields(thread.metadata, wanted)
 
         query = Query[Thread](
             [Index(shards_by[order_by], is_listed)],

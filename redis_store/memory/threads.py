@@ -1,25 +1,29 @@
 """Threads: records, their read-modify-write updates, and deletion."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
 
 from redis_store._connections.commands import entries
 from redis_store._engine import codecs
+from redis_store._engine.arguments import (
+    check_dates,
+    check_dict,
+    check_id,
+    check_instance,
+    check_object,
+    check_thread_id,
+    check_title,
+)
 from redis_store._engine.indexes import THREADS, of_thread, relist, settle
-from redis_store._engine.keys import check_id, check_thread_id
 from redis_store._engine.lifetime import keep_alive
 from redis_store._engine.operations import Repository, operation, query
+from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, attempts
-from redis_store.errors import CorruptRecordError, InvalidArgumentError, ThreadNotFoundError
-from redis_store.models import Thread, now
-from redis_store.pages import check_date, check_dict
-
-_TICK = timedelta(microseconds=1)
+from redis_store.errors import CorruptRecordError, ThreadNotFoundError
+from redis_store.models import Thread
 
 
 class Threads(Repository):
@@ -38,7 +42,7 @@ class Threads(Repository):
         Returns:
             The thread, or ``None``.
         """
-        check_thread_id("get_thread_by_id", "thread_id", thread_id)
+        check_thread_id("thread_id", thread_id)
         key = self._keys.thread(thread_id)
         if self._batch.thread_ttl is not None:
             await keep_alive(self._batch, [thread_id])
@@ -57,10 +61,10 @@ class Threads(Repository):
         Raises:
             InvalidArgumentError: A bad id, a naive date, or metadata without a JSON form.
         """
-        thread = _checked("save_thread", thread)
-        key, json = self._keys.thread(thread.id), codecs.encode_thread("save_thread", thread)
+        thread = _checked(thread)
+        key, json = self._keys.thread(thread.id), codecs.encode_thread(thread)
         found: dict[str, bytes | None] = {key: None}
-        for tx in attempts(self._batch, "save_thread"):
+        for tx in attempts(self._batch):
             tx.same(found)
             tx.set(key, json)
             tx.keep(thread.id)
@@ -86,10 +90,10 @@ class Threads(Repository):
         Raises:
             ThreadNotFoundError: There is no such thread.
         """
-        check_thread_id("update_thread", "thread_id", thread_id)
-        check_title("update_thread", title)
+        check_thread_id("thread_id", thread_id)
+        check_title(title)
         if metadata is not UNSET:
-            codecs.check_object("update_thread", "metadata", metadata)
+            check_object("metadata", metadata)
 
         def change(thread: Thread) -> dict[str, object]:
             changes: dict[str, object] = {}
@@ -99,9 +103,9 @@ class Threads(Repository):
                 changes["metadata"] = thread.metadata | metadata
             return changes
 
-        updated = await self._modify_thread("update_thread", thread_id, change)
+        updated = await self._modify_thread(thread_id, change)
         if updated is None:
-            raise ThreadNotFoundError(thread_id, operation="update_thread")
+            raise ThreadNotFoundError(thread_id)
         return updated
 
     @operation
@@ -120,17 +124,16 @@ class Threads(Repository):
         Returns:
             The thread as it is now, or ``None`` when it is unknown or another resource's.
         """
-        check_thread_id("update_thread_metadata", "thread_id", thread_id)
+        check_thread_id("thread_id", thread_id)
 
         def change(thread: Thread) -> dict[str, object] | None:
             metadata = update(thread)
             if metadata is None:
                 return None
-            check_dict("update_thread_metadata", "metadata", metadata)
+            check_dict("metadata", metadata)
             return {"metadata": metadata}
 
-        name = "update_thread_metadata"
-        return await self._modify_thread(name, thread_id, change, resource_id, repeatable=False)
+        return await self._modify_thread(thread_id, change, resource_id, repeatable=False)
 
     @operation
     async def update_thread_resource_id(self, thread_id: str, resource_id: str) -> Thread:
@@ -141,21 +144,20 @@ class Threads(Repository):
         Raises:
             ThreadNotFoundError: There is no such thread.
         """
-        name = "update_thread_resource_id"
-        check_thread_id(name, "thread_id", thread_id)
-        check_id(name, "resource_id", resource_id)
+        check_thread_id("thread_id", thread_id)
+        check_id("resource_id", resource_id)
         key = self._keys.thread(thread_id)
-        rounds = attempts(self._batch, name)
+        rounds = attempts(self._batch)
         while True:
             tx = next(rounds)
             stored, owners, newest = await self._outline(thread_id, first=-1)
             if stored is None:
-                raise ThreadNotFoundError(thread_id, operation=name)
+                raise ThreadNotFoundError(thread_id)
             before = codecs.decode_thread(key, stored)
             if before.resource_id == resource_id:
                 return before
-            changes = {"resourceId": resource_id, "updatedAt": _later(before.updated_at)}
-            json = codecs.patch(name, key, stored, changes)
+            changes = {"resourceId": resource_id, "updatedAt": later_than(before.updated_at)}
+            json = codecs.patch(key, stored, changes)
             thread = codecs.decode_thread(key, json)
             tx.same({key: stored})
             tx.set(key, json)
@@ -178,7 +180,7 @@ class Threads(Repository):
 
         Three round trips; an unknown id is fine.
         """
-        check_thread_id("delete_thread", "thread_id", thread_id)
+        check_thread_id("thread_id", thread_id)
         await self._delete_thread(thread_id, lambda _: True)
 
     @operation
@@ -188,14 +190,14 @@ class Threads(Repository):
         Returns:
             Whether it was deleted.
         """
-        check_thread_id("delete_thread_if", "thread_id", thread_id)
+        check_thread_id("thread_id", thread_id)
         return await self._delete_thread(
             thread_id, lambda thread: thread is not None and due(thread)
         )
 
     async def _delete_thread(self, thread_id: str, due: Callable[[Thread | None], bool]) -> bool:
         key, order = self._keys.thread(thread_id), self._keys.order(thread_id)
-        rounds = attempts(self._batch, "delete_thread")
+        rounds = attempts(self._batch)
         while True:
             tx = next(rounds)
             stored, owners, placed = await self._outline(thread_id, first=0)
@@ -220,7 +222,6 @@ class Threads(Repository):
 
     async def _modify_thread(
         self,
-        name: str,
         thread_id: str,
         change: Callable[[Thread], dict[str, object] | None],
         resource_id: str | None = None,
@@ -230,7 +231,7 @@ class Threads(Repository):
         """Change a thread's record by what was read, again until nobody came between."""
         key = self._keys.thread(thread_id)
         found = await self._batch.get([key])
-        rounds = attempts(self._batch, name, repeatable=repeatable)
+        rounds = attempts(self._batch, repeatable=repeatable)
         while True:
             tx = next(rounds)
             stored = found[key]
@@ -242,8 +243,8 @@ class Threads(Repository):
             changes = change(codecs.decode_thread(key, stored))
             if changes is None:
                 return thread
-            changes["updatedAt"] = _later(thread.updated_at)
-            json = codecs.patch(name, key, stored, changes)
+            changes["updatedAt"] = later_than(thread.updated_at)
+            json = codecs.patch(key, stored, changes)
             updated = codecs.decode_thread(key, json)
             tx.same(found)
             tx.set(key, json)
@@ -306,11 +307,6 @@ class Threads(Repository):
             )
 
 
-def _later(before: datetime) -> datetime:
-    """Return now, or the smallest later time than before where the clock does not give one."""
-    return max(now(), before + _TICK)
-
-
 def _readable(key: str, stored: bytes | None) -> Thread | None:
     """Decode a record that is about to go; one that cannot be read must not stop that."""
     try:
@@ -319,21 +315,10 @@ def _readable(key: str, stored: bytes | None) -> Thread | None:
         return None
 
 
-def _checked(name: str, thread: object) -> Thread:
-    if not isinstance(thread, Thread):
-        raise InvalidArgumentError.of(name, "thread", "must be a Thread", thread)
-    check_thread_id(name, "id", thread.id)
-    check_id(name, "resource_id", thread.resource_id)
-    check_title(name, thread.title)
-    check_dict(name, "metadata", thread.metadata)
-    return replace(
-        thread,
-        created_at=check_date(name, "created_at", thread.created_at),
-        updated_at=check_date(name, "updated_at", thread.updated_at),
-    )
-
-
-def check_title(name: str, title: object) -> None:
-    """Raise InvalidArgumentError unless the title is a string, ``None`` or ``UNSET``."""
-    if title is not UNSET and title is not None and not isinstance(title, str):
-        raise InvalidArgumentError.of(name, "title", "must be a string or None", title)
+def _checked(value: object) -> Thread:
+    thread = check_instance("thread", value, Thread)
+    check_thread_id("id", thread.id)
+    check_id("resource_id", thread.resource_id)
+    check_title(thread.title)
+    check_dict("metadata", thread.metadata)
+    return check_dates(thread)

@@ -1,23 +1,28 @@
 """Changing and deleting messages that are stored."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from redis_store._engine import codecs
-from redis_store._engine.keys import check_id, check_ids, check_thread_id
+from redis_store._engine.arguments import (
+    check_date,
+    check_id,
+    check_ids,
+    check_records,
+    check_thread_id,
+)
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.plan import Body
+from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction, attempts
-from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
+from redis_store.errors import ThreadNotFoundError
 from redis_store.json_values import is_object
 from redis_store.memory.locations import Stored, find, grouped, moved, owners, threads_of, touch
 from redis_store.models import Message, MessagePatch, now
-from redis_store.pages import check_date, epoch_us
 
-_NAME = "update_messages"
 _UNKNOWN = Stored("", None, None)
 
 
@@ -47,8 +52,8 @@ class Updating(Repository):
         Raises:
             ThreadNotFoundError: A message should move to an unknown thread. Nothing was changed.
         """
-        checked = _checked(patches)
-        rounds = attempts(self._batch, _NAME)
+        checked = check_records("patches", patches, MessagePatch, _checked)
+        rounds = attempts(self._batch)
         while True:
             tx = next(rounds)
             changes = await self._changes(checked, tx) if checked else {}
@@ -64,8 +69,8 @@ class Updating(Repository):
         Returns:
             How many existed.
         """
-        ids = check_ids("delete_messages", "message_ids", message_ids)
-        rounds = attempts(self._batch, "delete_messages")
+        ids = check_ids("message_ids", message_ids)
+        rounds = attempts(self._batch)
         while ids:
             tx = next(rounds)
             thread_of = await self._touched(tx, ids)
@@ -104,7 +109,7 @@ class Updating(Repository):
             thread_id, before, _ = stored.get(patch.id, _UNKNOWN)
             if before is not None:
                 if isinstance(patch.thread_id, str) and records[patch.thread_id] is None:
-                    raise ThreadNotFoundError(patch.thread_id, operation=_NAME)
+                    raise ThreadNotFoundError(patch.thread_id)
                 key = self._keys.message(thread_id, patch.id)
                 latest = changes[patch.id].after if patch.id in changes else before
                 after = _applied(patch, key, latest)
@@ -157,7 +162,7 @@ def _applied(patch: MessagePatch, key: str, stored: bytes) -> bytes:
     if patch.content is not UNSET:
         before = codecs.decode_fields(key, stored).get("content")
         changes["content"] = _merged(patch.content, before)
-    return codecs.patch(_NAME, key, stored, changes)
+    return codecs.patch(key, stored, changes)
 
 
 def _merged(content: object, before: Raw | None) -> object:
@@ -172,23 +177,15 @@ def _merged(content: object, before: Raw | None) -> object:
     return merged
 
 
-def _checked(patches: object) -> list[MessagePatch]:
-    if not isinstance(patches, (list, tuple)):
-        raise InvalidArgumentError.of(_NAME, "patches", "must be a list of MessagePatch", patches)
-    return [_checked_patch(patch) for patch in cast("list[object]", patches)]
-
-
-def _checked_patch(patch: object) -> MessagePatch:
-    if not isinstance(patch, MessagePatch):
-        raise InvalidArgumentError.of(_NAME, "patches", "must hold MessagePatch", patch)
-    check_id(_NAME, "id", patch.id)
+def _checked(patch: MessagePatch) -> MessagePatch:
+    check_id("id", patch.id)
     for argument in ("role", "type", "resource_id"):
         if getattr(patch, argument) is not UNSET:
-            check_id(_NAME, argument, getattr(patch, argument))
+            check_id(argument, getattr(patch, argument))
     if patch.thread_id is not UNSET:
-        check_thread_id(_NAME, "thread_id", patch.thread_id)
+        check_thread_id("thread_id", patch.thread_id)
     if patch.content is not UNSET:
-        codecs.encode(_NAME, "content", patch.content)
+        codecs.encode("content", patch.content)
     if patch.created_at is UNSET:
         return patch
-    return replace(patch, created_at=check_date(_NAME, "created_at", patch.created_at))
+    return replace(patch, created_at=check_date("created_at", patch.created_at))

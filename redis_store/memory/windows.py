@@ -9,13 +9,13 @@ import msgspec
 from redis_store._connections.commands import Command
 from redis_store._engine import codecs
 from redis_store._engine.database import Batch
-from redis_store._engine.filters import matches
 from redis_store._engine.scripts import PAGE
+from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError
-from redis_store.json_values import is_object
+from redis_store.json_values import has_fields, is_object
 from redis_store.models import Message
-from redis_store.pages import Direction, epoch_us
+from redis_store.pages import Direction
 
 # Messages read at once where each must be looked at.
 _CHUNK = 500
@@ -54,7 +54,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             self.resource_id in (None, message.resource_id)
             and (self.from_us is None or us >= self.from_us)
             and (self.to_us is None or us <= self.to_us)
-            and (not self.metadata or matches(_metadata(message), self.metadata))
+            and (not self.metadata or has_fields(_metadata(message), self.metadata))
         )
 
 

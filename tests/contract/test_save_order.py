@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from redis_store import Message, RedisStore
-from redis_store.pages import epoch_us
+from redis_store._engine.timestamps import epoch_us
 from tests.builders import at, message
 from tests.conftest import Place
 from tests.messages import ids, listed, make_threads, saved

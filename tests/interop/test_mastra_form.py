@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from redis_store import MemoryStore, MessagePatch, Resource
-from redis_store.pages import epoch_us
+from redis_store._engine.timestamps import epoch_us
 from tests.builders import at, message, thread
 from tests.interop.dump import ENTRIES, loaded, store_on
 from tests.raw import Raw

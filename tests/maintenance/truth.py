@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from redis_store import Message, Page, RedisStore, Score, Thread, WorkflowRun
 from redis_store._engine import codecs
 from redis_store._engine.keys import Keys
-from redis_store.pages import epoch_us
+from redis_store._engine.timestamps import epoch_us
 from tests.raw import Raw
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from redis_store._connections.slots import slot_of
-from redis_store._engine.keys import Keys, check_run, check_thread_id
+from redis_store._engine.arguments import check_run, check_thread_id
+from redis_store._engine.keys import Keys
 from redis_store.errors import InvalidArgumentError
 from tests.raw import Raw
 from tests.servers import Server, free_port, server_binaries
@@ -35,7 +36,7 @@ prefixes = st.sampled_from(["", "p:", "}", "thread:", "mastra_threads:id:"])
 
 def _accepted(check: Callable[..., object], *ids: str) -> bool:
     try:
-        check("load", *ids)
+        check(*ids)
     except InvalidArgumentError:
         return False
     return True

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from redis_store._engine.scripts import script
-from redis_store.pages import epoch_us
+from redis_store._engine.timestamps import epoch_us
 from tests.builders import at
 from tests.raw import Raw
 from tests.servers import Server

@@ -5,6 +5,7 @@ import pytest
 
 from redis_store import CorruptRecordError, InvalidArgumentError, Message, Resource
 from redis_store._engine import codecs
+from redis_store._engine.operations import named
 from tests.builders import T0, at, message, thread
 
 DATE = "2026-01-15T09:30:00Z"
@@ -14,23 +15,23 @@ TEXT = b'{"format":2,"parts":[{"type":"text","text":"hi"}],"content":"hi"}'
 
 
 def test_the_stored_bytes_of_a_message_are_pinned() -> None:
-    assert codecs.encode("op", "message", message("m", 1, text="hi")) == (
+    assert codecs.encode("message", message("m", 1, text="hi")) == (
         b'{"id":"m","threadId":"t","resourceId":"u","role":"user","type":"v2",'
         b'"createdAt":"2026-01-15T09:30:00.000001Z","content":' + TEXT + b"}"
     )
 
 
 def test_the_stored_bytes_of_a_thread_are_pinned() -> None:
-    assert codecs.encode_thread("op", thread(title="", metadata={"a": [None, 1.5]})) == (
+    assert codecs.encode_thread(thread(title="", metadata={"a": [None, 1.5]})) == (
         b'{"id":"t","resourceId":"u","title":"","metadata":{"a":[null,1.5]},'
         b'"createdAt":"2026-01-15T09:30:00Z","updatedAt":"2026-01-15T09:30:00Z"}'
     )
-    assert b"title" not in codecs.encode_thread("op", thread())
+    assert b"title" not in codecs.encode_thread(thread())
 
 
 def test_the_stored_bytes_of_a_resource_are_pinned() -> None:
     resource = Resource(id="u", metadata={"q": '"'}, created_at=T0, updated_at=T0)
-    assert codecs.encode_resource("op", resource) == (
+    assert codecs.encode_resource(resource) == (
         rb'{"id":"u","metadata":"{\"q\":\"\\\"\"}",'
         b'"createdAt":"2026-01-15T09:30:00Z","updatedAt":"2026-01-15T09:30:00Z"}'
     )
@@ -41,8 +42,8 @@ def test_the_stored_bytes_of_a_resource_are_pinned() -> None:
     [float("nan"), [1, {"a": float("inf")}], {"x": (float("-inf"),)}, object(), "\ud800"],
 )
 def test_a_value_without_json_form_is_refused(value: object) -> None:
-    with pytest.raises(InvalidArgumentError, match="no JSON form") as caught:
-        codecs.encode("op", "content", value)
+    with pytest.raises(InvalidArgumentError, match="no JSON form") as caught, named("op"):
+        codecs.encode("content", value)
     assert caught.value.code == "OP_INVALID_CONTENT"
 
 
@@ -50,11 +51,11 @@ def test_a_value_that_contains_itself_is_refused() -> None:
     loop: list[Any] = []
     loop.append(loop)
     with pytest.raises(InvalidArgumentError, match="no JSON form"):
-        codecs.encode("op", "content", loop)
+        codecs.encode("content", loop)
 
 
 def test_null_is_no_nan() -> None:
-    assert codecs.encode("op", "content", {"a": None, "b": "null"}) == b'{"a":null,"b":"null"}'
+    assert codecs.encode("content", {"a": None, "b": "null"}) == b'{"a":null,"b":"null"}'
 
 
 @pytest.mark.parametrize(
@@ -111,13 +112,13 @@ def test_what_is_no_record_is_corrupt(stored: bytes) -> None:
 def test_a_patch_keeps_every_other_byte() -> None:
     """GEN-09: unknown fields survive every update."""
     stored = b'{"x":  [1.50, {}],"title":"a","n":123456789012345678901234567890}'
-    patched = codecs.patch("op", "k", stored, {"title": "b"})
+    patched = codecs.patch("k", stored, {"title": "b"})
     assert patched == b'{"x":[1.50, {}],"title":"b","n":123456789012345678901234567890}'
 
 
 def test_a_patch_of_no_object_is_corrupt() -> None:
     with pytest.raises(CorruptRecordError):
-        codecs.patch("op", "k", b"[]", {"title": "b"})
+        codecs.patch("k", b"[]", {"title": "b"})
 
 
 def test_a_date_of_another_zone_is_stored_in_utc_by_those_who_check_it() -> None:
@@ -125,4 +126,4 @@ def test_a_date_of_another_zone_is_stored_in_utc_by_those_who_check_it() -> None
     sent = Message.from_text(
         "user", "x", thread_id="t", resource_id="u", created_at=T0.astimezone(east)
     )
-    assert codecs.decode_message("k", codecs.encode("op", "m", sent)).created_at == T0
+    assert codecs.decode_message("k", codecs.encode("m", sent)).created_at == T0
