@@ -11,8 +11,8 @@ from redis.crc import key_slot
 from redis_store._connections.slots import slot_of
 from redis_store._engine.keys import Keys, check_run, check_thread_id
 from redis_store.errors import InvalidArgumentError
-from tests.raw import Raw
-from tests.servers import Server, free_port, server_binaries
+from tests.support.deployments.servers import Server, free_port, server_binaries
+from tests.support.wire.raw import Raw
 
 Ids = tuple[str, ...]
 
