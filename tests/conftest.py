@@ -1,16 +1,15 @@
 """The deployments and stores that tests run on.
 
-Each contract test runs on every topology: on an embedded server, a standalone one, one that
-sentinels watch, and a cluster. Which server binary and which key layout the standalone one has is
-chosen by the test's name, so that each sees its share of all behaviour; ``--every-server`` adds
-both layouts on each binary.
+By default a test of a store runs on the two deployments that differ most: plain keys on one server,
+chosen by the test's name so that each binary sees its share, and hash-tagged keys on a cluster.
+``--matrix=full`` runs it on every topology, on the standalone one in a layout chosen by its name;
+``--matrix=servers`` adds both layouts on each server binary.
 """
 
 from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
-from zlib import crc32
 
 import pytest
 from coverage import Coverage
@@ -19,7 +18,7 @@ from redis_store import RedisStore
 from redis_store._engine.keys import Keys
 from tests.support.deployments.place import Place
 from tests.support.deployments.servers import Server, server_binaries
-from tests.support.deployments.variants import TOPOLOGIES, VARIANTS, Deployments, Variant
+from tests.support.deployments.variants import MATRICES, Deployments, Variant, variants_of
 from tests.support.inspection.invariants import check_invariants, mend_hints
 from tests.support.wire.raw import Raw, connect_raw
 
@@ -56,16 +55,18 @@ async def deployments(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--every-server", action="store_true", help="each test on each server too")
+    parser.addoption(
+        "--matrix",
+        choices=MATRICES,
+        default="quick",
+        help="deployments of each test: the two that differ most, all, or all on each server",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    chosen = [mark for mark in metafunc.definition.iter_markers("parametrize") if mark.args]
-    if "variant" in metafunc.fixturenames and all(mark.args[0] != "variant" for mark in chosen):
-        # What stands between a store and one server can count and hold only what passes there.
-        metered = "proxy" in metafunc.fixturenames
-        share = _layouts(metafunc.definition.nodeid) if metered else _share(metafunc)
-        metafunc.parametrize("variant", share, ids=str, indirect=True)
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "variant" in metafunc.fixturenames and all(mark.args[0] != "variant" for mark in marks):
+        metafunc.parametrize("variant", variants_of(metafunc), ids=str, indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -88,21 +89,6 @@ def _repeats(item: pytest.Item) -> bool:
     variant = call.params.get("variant") if call else None
     is_further = isinstance(variant, Variant) and variant.topology != "embedded"
     return (is_further and "proxy" not in names) or "property" in item.path.parts
-
-
-def _share(metafunc: pytest.Metafunc) -> list[Variant]:
-    """Every topology."""
-    if metafunc.config.getoption("--every-server"):
-        return [*VARIANTS, *TOPOLOGIES]
-    nodeid = metafunc.definition.nodeid
-    return [_layouts(nodeid)[crc32(nodeid.encode()) % 2], *TOPOLOGIES]
-
-
-def _layouts(nodeid: str) -> list[Variant]:
-    """Both layouts, on different servers where there are two."""
-    names = list(server_binaries())
-    first = crc32(nodeid.encode())
-    return [Variant(names[(first + tagged) % len(names)], bool(tagged)) for tagged in (0, 1)]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import pytest
 
@@ -32,13 +33,42 @@ TOPOLOGIES = [
     Variant(FIRST, hash_tags=True, topology="cluster"),
 ]
 
-# Both key layouts on one server: for what a proxy before it counts.
-on_one_server = pytest.mark.parametrize("variant", VARIANTS[:2], ids=str, indirect=True)
+MATRICES = ("quick", "full", "servers")
 
-# These, and every other topology.
-on_each_topology = pytest.mark.parametrize(
-    "variant", [*VARIANTS[:2], *TOPOLOGIES], ids=str, indirect=True
-)
+# Both key layouts on one server: for what a proxy before it counts.
+on_one_server = pytest.mark.one_server
+# In the full matrix: both key layouts on one server, and every other topology.
+on_each_topology = pytest.mark.each_topology
+
+
+def variants_of(metafunc: pytest.Metafunc) -> list[Variant]:
+    """Choose what a test runs on; see ``tests/conftest.py``."""
+    test, matrix = metafunc.definition, metafunc.config.getoption("--matrix")
+    if test.get_closest_marker("one_server"):
+        return VARIANTS[:2]
+    plain, tagged = _layouts(test.nodeid)
+    # What stands between a store and one server can count and hold only what passes there.
+    if "proxy" in metafunc.fixturenames:
+        return [plain, tagged]
+    if matrix == "quick":
+        return [plain, TOPOLOGIES[-1]]
+    if test.get_closest_marker("each_topology"):
+        return [*VARIANTS[:2], *TOPOLOGIES]
+    if matrix == "servers":
+        return [*VARIANTS, *TOPOLOGIES]
+    return [(plain, tagged)[_hash(test.nodeid) % 2], *TOPOLOGIES]
+
+
+def _layouts(nodeid: str) -> list[Variant]:
+    """Both layouts, on different servers where there are two."""
+    names = list(server_binaries())
+    first = _hash(nodeid)
+    return [Variant(names[(first + tagged) % len(names)], bool(tagged)) for tagged in (0, 1)]
+
+
+def _hash(nodeid: str) -> int:
+    # The same in every process: Python's hash of a text is not.
+    return crc32(nodeid.encode())
 
 
 class Deployments:
