@@ -1,50 +1,26 @@
 """The deployments and stores that tests run on.
 
-Each contract test runs on every topology: on an embedded server, a standalone one, one that
-sentinels watch, and a cluster. Which server binary and which key layout the standalone one has is
-chosen by the test's name, so that each sees its share of all behaviour; ``--every-server`` adds
-both layouts on each binary.
+By default a test of a store runs on the two deployments that differ most: plain keys on one server,
+chosen by the test's name so that each binary sees its share, and hash-tagged keys on a cluster.
+``--matrix=full`` runs it on every topology, on the standalone one in a layout chosen by its name;
+``--matrix=servers`` adds both layouts on each server binary.
 """
 
 from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
-from zlib import crc32
 
 import pytest
 from coverage import Coverage
 
 from redis_store import RedisStore
 from redis_store._engine.keys import Keys
-from redis_store.embedded import EmbeddedServer
-from tests.clusters import Cluster
-from tests.invariants import check_invariants, mend_hints
-from tests.raw import Raw, connect_raw
-from tests.sentinels import SentinelDeployment
-from tests.servers import Server, server_binaries
-
-
-class Variant(NamedTuple):
-    """A deployment and a key layout."""
-
-    server: str
-    hash_tags: bool
-    topology: str = "standalone"
-
-    def __str__(self) -> str:
-        layout = "tagged" if self.hash_tags else "plain"
-        return f"{self.topology}-{self.server}-{layout}".removeprefix("standalone-")
-
-
-FIRST, *_, LAST = server_binaries()
-VARIANTS = [Variant(name, hash_tags) for name in server_binaries() for hash_tags in (False, True)]
-TOPOLOGIES = [
-    Variant(FIRST, hash_tags=False, topology="embedded"),
-    Variant(LAST, hash_tags=False, topology="sentinel"),
-    Variant(FIRST, hash_tags=True, topology="cluster"),
-]
+from tests.support.deployments.place import Place
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.deployments.variants import MATRICES, Deployments, Variant, variants_of
+from tests.support.inspection.invariants import check_invariants, mend_hints
+from tests.support.wire.raw import Raw, connect_raw
 
 
 @pytest.fixture(scope="session")
@@ -72,51 +48,25 @@ def server(servers: dict[str, Server]) -> Server:
 @pytest.fixture(scope="session")
 async def deployments(
     servers: dict[str, Server], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator["Deployments"]:
+) -> AsyncIterator[Deployments]:
     """The deployments of all variants."""
     async with AsyncExitStack() as stack:
         yield Deployments(servers, stack, tmp_path_factory.mktemp("deployments"))
 
 
-class Deployments:
-    """Starts what a variant needs, when it is first needed."""
-
-    def __init__(self, servers: dict[str, Server], stack: AsyncExitStack, workdir: Path) -> None:
-        self._servers = servers
-        self._stack = stack
-        self._workdir = workdir
-        self._urls: dict[str, str] = {}
-
-    async def url(self, variant: Variant) -> str:
-        """Return the connection string of a running deployment."""
-        if variant.topology == "standalone":
-            return self._servers[variant.server].url
-        if variant.topology not in self._urls:
-            binary, workdir = server_binaries()[variant.server], self._workdir / variant.topology
-            workdir.mkdir()
-            started: EmbeddedServer | SentinelDeployment | Cluster
-            if variant.topology == "embedded":
-                started = EmbeddedServer()
-            elif variant.topology == "sentinel":
-                started = SentinelDeployment(binary, workdir=workdir, down_after_ms=10_000)
-            else:
-                started = Cluster(binary, workdir=workdir, node_timeout_ms=10_000)
-            await self._stack.enter_async_context(started)
-            self._urls[variant.topology] = started.url
-        return self._urls[variant.topology]
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--every-server", action="store_true", help="each test on each server too")
+    parser.addoption(
+        "--matrix",
+        choices=MATRICES,
+        default="quick",
+        help="deployments of each test: the two that differ most, all, or all on each server",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    chosen = [mark for mark in metafunc.definition.iter_markers("parametrize") if mark.args]
-    if "variant" in metafunc.fixturenames and all(mark.args[0] != "variant" for mark in chosen):
-        # What stands between a store and one server can count and hold only what passes there.
-        metered = "proxy" in metafunc.fixturenames
-        share = _layouts(metafunc.definition.nodeid) if metered else _share(metafunc)
-        metafunc.parametrize("variant", share, ids=str, indirect=True)
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "variant" in metafunc.fixturenames and all(mark.args[0] != "variant" for mark in marks):
+        metafunc.parametrize("variant", variants_of(metafunc), ids=str, indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -141,38 +91,11 @@ def _repeats(item: pytest.Item) -> bool:
     return (is_further and "proxy" not in names) or "property" in item.path.parts
 
 
-def _share(metafunc: pytest.Metafunc) -> list[Variant]:
-    """Every topology."""
-    if metafunc.config.getoption("--every-server"):
-        return [*VARIANTS, *TOPOLOGIES]
-    nodeid = metafunc.definition.nodeid
-    return [_layouts(nodeid)[crc32(nodeid.encode()) % 2], *TOPOLOGIES]
-
-
-def _layouts(nodeid: str) -> list[Variant]:
-    """Both layouts, on different servers where there are two."""
-    names = list(server_binaries())
-    first = crc32(nodeid.encode())
-    return [Variant(names[(first + tagged) % len(names)], bool(tagged)) for tagged in (0, 1)]
-
-
 @pytest.fixture
 def variant(request: pytest.FixtureRequest) -> Variant:
     chosen = request.param
     assert isinstance(chosen, Variant)
     return chosen
-
-
-class Place(NamedTuple):
-    """Where a test's data lies: any number of stores can be opened on it."""
-
-    url: str
-    keys: Keys
-
-    def store(self) -> RedisStore:
-        """Build a further store on the same data."""
-        prefix, hash_tags = self.keys.prefix, self.keys.hash_tags
-        return RedisStore(self.url, key_prefix=prefix, hash_tags=hash_tags)
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from redis_store import MemoryStore, RedisStore
-from tests.conftest import Place, Variant
-from tests.proxies import CountingProxy
-from tests.servers import Server
+from tests.support.deployments.place import Place
+from tests.support.deployments.servers import Server
+from tests.support.deployments.variants import Variant
+from tests.support.wire.proxies import CountingProxy
 
 
 @pytest.fixture

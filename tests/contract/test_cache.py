@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from redis_store import BackendError, RedisStore
-from tests.conftest import Place
-from tests.domains import emptied, metered_store
-from tests.json_values import json_values, same
-from tests.proxies import CountingProxy
-from tests.raw import Raw
-from tests.servers import until
+from tests.support.deployments.place import Place
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.json_values import json_values, same
+from tests.support.schedules.waiting import until
+from tests.support.wire.proxies import CountingProxy, metered_store
+from tests.support.wire.raw import Raw
 
 DEFAULT_MS = 300_000
 # How much of a time to live may have passed before it is asked for.

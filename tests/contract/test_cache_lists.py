@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from redis_store import BackendError, CacheStore, RedisStore
-from tests.conftest import Place
-from tests.domains import emptied
-from tests.monitor import monitored
-from tests.raw import Raw
-from tests.servers import Server
+from tests.support.deployments.place import Place
+from tests.support.deployments.servers import Server
+from tests.support.inspection.leftovers import emptied
+from tests.support.wire.monitor import monitored
+from tests.support.wire.raw import Raw
 
 CALLS = 50
 

@@ -6,13 +6,13 @@ from typing import get_args
 import pytest
 
 from redis_store import MemoryStore, MessagePatch, RedisStore
-from tests.builders import T0, at, message, thread
-from tests.cancelling import How, cancelled_at
-from tests.conftest import Place
-from tests.gates import gated_store
-from tests.interleaving import Call
-from tests.raw import Raw
-from tests.settling import check_settled
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_settled
+from tests.support.records.builders import T0, at, message, thread
+from tests.support.schedules.cancellation import How, cancelled_at
+from tests.support.schedules.interleaving import Call
+from tests.support.schedules.round_trip_gates import gated_store
+from tests.support.wire.raw import Raw
 
 CALLS: dict[str, Call] = {
     "save": lambda m: m.save_messages([message("new", 1), message("a", 9), message("b")]),

@@ -6,9 +6,9 @@ import pytest
 
 from redis_store import RedisStore, Resource
 from redis_store._engine.keys import Keys
-from tests.builders import message, thread
-from tests.conftest import Place
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message, thread
+from tests.support.wire.raw import Raw
 
 # Behind the store's own prefix: other domains, and keys that only look like the memory's.
 SAME_PREFIX = [

@@ -18,9 +18,9 @@ from redis_store import (
     ThreadNotFoundError,
 )
 from redis_store.models import now
-from tests.builders import T0, at, message, thread
-from tests.conftest import Place
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, at, message, thread
+from tests.support.wire.raw import Raw
 
 Clone = Callable[..., Awaitable[ClonedThread | CopiedThread]]
 

@@ -7,14 +7,14 @@ from typing import get_args
 import pytest
 
 from redis_store import ClonedThread, RedisStore, ThreadExistsError, ThreadNotFoundError
-from tests.builders import message, thread
-from tests.cancelling import How, cancelled_at
-from tests.conftest import Place
-from tests.gates import gated_store
-from tests.interleaving import interleaving
-from tests.raw import Raw
-from tests.settling import check_settled
-from tests.variants import on_each_topology
+from tests.support.deployments.place import Place
+from tests.support.deployments.variants import on_each_topology
+from tests.support.inspection.invariants import check_settled
+from tests.support.records.builders import message, thread
+from tests.support.schedules.cancellation import How, cancelled_at
+from tests.support.schedules.interleaving import interleaving
+from tests.support.schedules.round_trip_gates import gated_store
+from tests.support.wire.raw import Raw
 
 pytestmark = on_each_topology
 

@@ -6,9 +6,10 @@ from typing import Any, cast
 import pytest
 
 from redis_store import RedisStore
-from tests.calls import every_call, furnish
-from tests.conftest import TOPOLOGIES, Place
 from tests.contract.test_costs import COSTS
+from tests.support.deployments.place import Place
+from tests.support.deployments.variants import TOPOLOGIES
+from tests.support.records.memory_calls import every_call, furnish
 
 # Beyond the hash-tagged layout on one server: what confirms an id, or asks again for one that was
 # forgotten, must wait for another node.

@@ -10,11 +10,11 @@ import redis.asyncio as aioredis
 
 from redis_store import MemoryStore, MessagePatch, RedisStore
 from redis_store._connections.connecting import MAX_CONNECTIONS
-from tests.builders import message, thread
-from tests.conftest import Place
-from tests.raw import Raw
-from tests.servers import Server
-from tests.variants import on_each_topology
+from tests.support.deployments.place import Place
+from tests.support.deployments.servers import Server
+from tests.support.deployments.variants import on_each_topology
+from tests.support.records.builders import message, thread
+from tests.support.wire.raw import Raw
 
 THREADS = 200
 WRITERS = 50

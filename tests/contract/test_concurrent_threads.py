@@ -6,10 +6,10 @@ import random
 import pytest
 
 from redis_store import RedisStore, RedisStoreError, ThreadNotFoundError
-from tests.builders import message, thread
-from tests.conftest import Place
-from tests.raw import Raw
-from tests.settling import check_settled
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_settled
+from tests.support.records.builders import message, thread
+from tests.support.wire.raw import Raw
 
 TRIALS = 15
 

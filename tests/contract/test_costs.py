@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from redis_store import MemoryStore, RedisStore
-from tests.calls import every_call, furnish
-from tests.conftest import Place
-from tests.proxies import CountingProxy
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.memory_calls import every_call, furnish
+from tests.support.wire.proxies import CountingProxy
+from tests.support.wire.raw import Raw
 
 
 class Pinned(NamedTuple):

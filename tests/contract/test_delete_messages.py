@@ -7,10 +7,10 @@ import anyio
 import pytest
 
 from redis_store import InvalidArgumentError, RedisStore
-from tests.builders import T0, message, thread
-from tests.conftest import Place
-from tests.messages import ids, listed, make_threads, saved, snapshot
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, message, thread
+from tests.support.records.messages import ids, listed, make_threads, saved, snapshot
+from tests.support.wire.raw import Raw
 
 
 async def test_body_index_and_order_go_together(store: RedisStore, raw: Raw, place: Place) -> None:

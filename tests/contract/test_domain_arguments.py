@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from redis_store import BackendUnavailableError, InvalidArgumentError, RedisStore, Score
-from tests.scoring import score
+from tests.support.records.scores import score
 
 Call = Callable[[RedisStore], Awaitable[object]]
 

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from redis_store import DateRange, MemoryStore, Message, MessagePatch, RedisStore
-from tests.builders import at, message, thread
-from tests.calls import Run, every_call, furnish
-from tests.conftest import Place
-from tests.proxies import CountingProxy
-from tests.raw import Raw
-from tests.variants import on_one_server
+from tests.support.deployments.place import Place
+from tests.support.deployments.variants import on_one_server
+from tests.support.records.builders import at, message, thread
+from tests.support.records.memory_calls import Run, every_call, furnish
+from tests.support.wire.proxies import CountingProxy
+from tests.support.wire.raw import Raw
 
 LENGTHS = (10, 100, 5000)
 SIZES = (1, 10, 1000)

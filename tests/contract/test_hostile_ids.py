@@ -1,10 +1,10 @@
 """Ids that look like a pattern, a key's part or a script are ids like any other."""
 
 from redis_store import Include, MemoryStore, Message, MessagePatch, RedisStore, Resource, Thread
-from tests.builders import T0, message, thread
-from tests.conftest import Place
-from tests.invariants import check_invariants
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_invariants
+from tests.support.records.builders import T0, message, thread
+from tests.support.wire.raw import Raw
 
 # Each with two neighbours, which it would reach if it were taken for more than an id.
 HOSTILE = {

@@ -4,8 +4,8 @@ from itertools import product
 
 from redis_store import DateRange, Include, RedisStore
 from redis_store.pages import Direction
-from tests.builders import at, message
-from tests.messages import ids, listed, make_threads, saved
+from tests.support.records.builders import at, message
+from tests.support.records.messages import ids, listed, make_threads, saved
 
 
 async def conversation(store: RedisStore) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from redis_store import InvalidArgumentError, MemoryStore, Message, RedisStore
 from redis_store.pages import Direction
-from tests.builders import message
-from tests.conftest import Place
-from tests.messages import listed, make_threads, saved
-from tests.proxies import CountingProxy
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message
+from tests.support.records.messages import listed, make_threads, saved
+from tests.support.wire.proxies import CountingProxy
 
 
 async def drained(messages: AsyncIterator[Message]) -> list[str]:

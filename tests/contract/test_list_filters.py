@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from redis_store import DateRange, RedisStore
-from tests.builders import T0, at, message
-from tests.messages import ids, listed, make_threads, saved
-from tests.variants import on_each_topology
+from tests.support.deployments.variants import on_each_topology
+from tests.support.records.builders import T0, at, message
+from tests.support.records.messages import ids, listed, make_threads, saved
 
 
 async def counted(store: RedisStore, thread_id: str | list[str] = "t", **options: Any) -> list[str]:

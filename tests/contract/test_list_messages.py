@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from redis_store import InvalidArgumentError, RedisStore
-from tests.builders import message
-from tests.conftest import Place
-from tests.messages import ids, listed, saved
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message
+from tests.support.records.messages import ids, listed, saved
+from tests.support.wire.raw import Raw
 
 
 async def test_messages_come_by_rising_date(store: RedisStore) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from redis_store import DateRange, Include, Message, Page, RedisStore
-from tests.builders import at, message
-from tests.messages import ids, make_threads
+from tests.support.records.builders import at, message
+from tests.support.records.messages import ids, make_threads
 
 THREADS = ["t0", "t1", "t2", "empty"]
 # Each holds one resource, or several, in one of the shapes that a reader may treat differently.

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from redis_store import DateRange, Include, InvalidArgumentError, Page, RedisStore
-from tests.builders import T0, at, message
-from tests.messages import ids, listed, saved, walked
+from tests.support.records.builders import T0, at, message
+from tests.support.records.messages import ids, listed, saved, walked
 
 CALLS: dict[str, tuple[str, Any]] = {
     "of a thread": ("list_messages", "t"),

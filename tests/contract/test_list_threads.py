@@ -8,8 +8,8 @@ import pytest
 
 from redis_store import InvalidArgumentError, MemoryStore, RedisStore, Thread
 from redis_store.pages import Page, ThreadOrder
-from tests.builders import at, message, thread
-from tests.raw import Raw
+from tests.support.records.builders import at, message, thread
+from tests.support.wire.raw import Raw
 
 
 def ids(threads: Page[Thread]) -> str:

@@ -3,10 +3,10 @@
 import pytest
 
 from redis_store import DateRange, Include, InvalidArgumentError, RedisStore
-from tests.builders import at, message
-from tests.conftest import Place
-from tests.messages import ids, make_threads, saved
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import at, message
+from tests.support.records.messages import ids, make_threads, saved
+from tests.support.wire.raw import Raw
 
 
 async def mine(store: RedisStore, resource_id: str = "u") -> list[str]:

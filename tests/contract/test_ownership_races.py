@@ -7,13 +7,13 @@ from typing import Any, cast
 import pytest
 
 from redis_store import DateRange, MemoryStore, Message, RedisStore, Thread
-from tests.builders import T0, at, message
-from tests.conftest import Place
-from tests.interleaving import interleaving
-from tests.ownership import furnish, shown
-from tests.raw import Raw
-from tests.settling import check_settled
-from tests.variants import on_each_topology
+from tests.support.deployments.place import Place
+from tests.support.deployments.variants import on_each_topology
+from tests.support.inspection.invariants import check_settled
+from tests.support.records.builders import T0, at, message
+from tests.support.records.owned_threads import furnish, shown
+from tests.support.schedules.interleaving import interleaving
+from tests.support.wire.raw import Raw
 
 pytestmark = on_each_topology
 

@@ -12,9 +12,9 @@ from redis_store import (
     RedisStore,
     Resource,
 )
-from tests.builders import message, thread
-from tests.proxies import CountingProxy
-from tests.servers import Server
+from tests.support.deployments.servers import Server
+from tests.support.records.builders import message, thread
+from tests.support.wire.proxies import CountingProxy
 
 Call = Callable[[MemoryStore, str], Awaitable[object]]
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from redis_store import RedisStore, Resource
-from tests.conftest import Place
-from tests.interleaving import interleaving
+from tests.support.deployments.place import Place
+from tests.support.schedules.interleaving import interleaving
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from redis_store import InvalidArgumentError, MemoryStore, RedisStore, Resource
 from redis_store.models import now
-from tests.builders import T0, at
-from tests.conftest import Place
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, at
+from tests.support.wire.raw import Raw
 
 
 def resource(**fields: Any) -> Resource:

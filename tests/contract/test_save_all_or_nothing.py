@@ -9,10 +9,10 @@ import pytest
 
 from redis_store import InvalidArgumentError, Message, RedisStore, ThreadNotFoundError
 from redis_store.errors import RedisStoreError
-from tests.builders import message
-from tests.conftest import Place
-from tests.messages import listed, make_threads, saved, snapshot
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message
+from tests.support.records.messages import listed, make_threads, saved, snapshot
+from tests.support.wire.raw import Raw
 
 
 def bad(**fields: Any) -> Callable[[], Message]:

@@ -8,11 +8,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from redis_store import Message, RedisStore
-from tests.builders import T0, at, message, thread
-from tests.conftest import Place
-from tests.messages import ids, listed, make_threads, saved
-from tests.raw import Raw
-from tests.variants import on_each_topology
+from tests.support.deployments.place import Place
+from tests.support.deployments.variants import on_each_topology
+from tests.support.records.builders import T0, at, message, thread
+from tests.support.records.messages import ids, listed, make_threads, saved
+from tests.support.wire.raw import Raw
 
 # The microsecond after each crosses a border of the calendar.
 FUTURES = [

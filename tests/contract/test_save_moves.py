@@ -5,10 +5,10 @@ import random
 import pytest
 
 from redis_store import Message, RedisStore
-from tests.builders import T0, message, thread
-from tests.conftest import Place
-from tests.messages import ids, listed, make_threads, saved
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, message, thread
+from tests.support.records.messages import ids, listed, make_threads, saved
+from tests.support.wire.raw import Raw
 
 
 async def test_a_saved_message_moves_to_its_new_thread(

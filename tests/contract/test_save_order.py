@@ -7,11 +7,11 @@ import pytest
 
 from redis_store import Message, RedisStore
 from redis_store._engine.timestamps import epoch_us
-from tests.builders import at, message
-from tests.conftest import Place
-from tests.messages import ids, listed, make_threads, saved
-from tests.raw import Raw
-from tests.variants import on_each_topology
+from tests.support.deployments.place import Place
+from tests.support.deployments.variants import on_each_topology
+from tests.support.records.builders import at, message
+from tests.support.records.messages import ids, listed, make_threads, saved
+from tests.support.wire.raw import Raw
 
 MICROSECOND = timedelta(microseconds=1)
 

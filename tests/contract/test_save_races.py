@@ -6,11 +6,11 @@ import anyio
 import pytest
 
 from redis_store import Message, RedisStore
-from tests.builders import message
-from tests.conftest import Place
-from tests.invariants import check_invariants
-from tests.messages import listed, make_threads, saved
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_invariants
+from tests.support.records.builders import message
+from tests.support.records.messages import listed, make_threads, saved
+from tests.support.wire.raw import Raw
 
 TRIALS = 16
 

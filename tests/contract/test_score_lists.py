@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from redis_store import Page, RedisStore, Score, ScoreStore
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied, metered_store
-from tests.proxies import CountingProxy
-from tests.raw import Raw
-from tests.scoring import ids, saved, score
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.scores import ids, saved, score
+from tests.support.wire.proxies import CountingProxy, metered_store
+from tests.support.wire.raw import Raw
 
 Listing = Callable[..., Awaitable[Page[Score]]]
 

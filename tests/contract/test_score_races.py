@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from redis_store import RedisStore
-from tests.conftest import Place
-from tests.domains import between, check_indexed, emptied
-from tests.raw import Raw
-from tests.scoring import ids, score
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.scores import ids, score
+from tests.support.schedules.interleaving import between
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(autouse=True)

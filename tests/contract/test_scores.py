@@ -10,12 +10,13 @@ import pytest
 
 from redis_store import CorruptRecordError, InvalidArgumentError, RedisStore, Score
 from redis_store.models import now
-from tests.builders import T0, at, thread
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.json_values import same
-from tests.raw import Raw
-from tests.scoring import ids, saved, score
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.builders import T0, at, thread
+from tests.support.records.json_values import same
+from tests.support.records.scores import ids, saved, score
+from tests.support.wire.raw import Raw
 
 # Every optional field, with a value that a careless store would change.
 OPTIONAL: dict[str, Any] = {

@@ -7,11 +7,11 @@ import pytest
 
 from redis_store._connections.slots import slot_of
 from redis_store._engine.keys import Keys
-from tests.calls import every_call, furnish
-from tests.conftest import Place
-from tests.monitor import Seen, monitored
-from tests.raw import Raw
-from tests.servers import Server
+from tests.support.deployments.place import Place
+from tests.support.deployments.servers import Server
+from tests.support.records.memory_calls import every_call, furnish
+from tests.support.wire.monitor import Seen, monitored
+from tests.support.wire.raw import Raw
 
 
 @pytest.mark.parametrize(("t", "other"), [("t", "t2"), ("}", "{"), ("a}b", "{%}")])

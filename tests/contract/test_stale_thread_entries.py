@@ -7,9 +7,9 @@ import pytest
 
 from redis_store import RedisStore
 from redis_store.pages import ThreadOrder
-from tests.builders import at, thread
-from tests.conftest import Place
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import at, thread
+from tests.support.wire.raw import Raw
 
 ORDERS: tuple[ThreadOrder, ...] = ("created_at", "updated_at")
 

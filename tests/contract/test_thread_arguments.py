@@ -19,7 +19,7 @@ from redis_store import (
     ThreadExistsError,
     ThreadNotFoundError,
 )
-from tests.builders import T0, thread
+from tests.support.records.builders import T0, thread
 
 Run = Callable[[MemoryStore], Awaitable[object]]
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from redis_store import RedisStore, Thread
-from tests.builders import thread
-from tests.conftest import Place
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import thread
+from tests.support.wire.raw import Raw
 
 # By thread id; no two of these values are equal.
 VALUES: dict[str, Any] = {

@@ -9,10 +9,10 @@ import pytest
 
 from redis_store import ConfigurationError, DateRange, MessagePatch, RedisStore, ThreadNotFoundError
 from redis_store.pages import ThreadOrder
-from tests.builders import T0, message, thread
-from tests.conftest import Place
-from tests.raw import Raw
-from tests.servers import until
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, message, thread
+from tests.support.schedules.waiting import until
+from tests.support.wire.raw import Raw
 
 TTL = timedelta(seconds=100)
 FULL = 100_000  # TTL in ms

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from redis_store import RedisStore, ThreadNotFoundError
-from tests.builders import T0, message, thread
-from tests.conftest import Place
-from tests.ownership import furnish, shown
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, message, thread
+from tests.support.records.owned_threads import furnish, shown
+from tests.support.wire.raw import Raw
 
 
 async def test_the_thread_and_all_its_messages_change_hands(store: RedisStore) -> None:

@@ -10,13 +10,13 @@ from itertools import combinations_with_replacement
 import pytest
 
 from redis_store import MemoryStore, MessagePatch, RedisStore, RedisStoreError
-from tests.builders import message, thread
-from tests.conftest import Place
-from tests.interleaving import interleaving
-from tests.raw import Raw
-from tests.settling import check_settled
-from tests.variants import on_each_topology
-from tests.views import View, view
+from tests.support.deployments.place import Place
+from tests.support.deployments.variants import on_each_topology
+from tests.support.inspection.invariants import check_settled
+from tests.support.inspection.memory_view import View, view
+from tests.support.records.builders import message, thread
+from tests.support.schedules.interleaving import interleaving
+from tests.support.wire.raw import Raw
 
 pytestmark = on_each_topology
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from redis_store import InvalidArgumentError, MemoryStore, RedisStore, Thread
-from tests.builders import message, thread
-from tests.conftest import Place
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message, thread
+from tests.support.wire.raw import Raw
 
 VALUES: list[Any] = [
     None,

@@ -6,9 +6,9 @@ import pytest
 
 from redis_store import InvalidArgumentError, RedisStore, Thread, ThreadNotFoundError
 from redis_store.models import now
-from tests.builders import T0, at, message, thread
-from tests.conftest import Place
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, at, message, thread
+from tests.support.wire.raw import Raw
 
 # Ids that mean something to a glob pattern, a key layout or a hash tag.
 HOSTILE = ["*", "?", "[a-z]", "t", "t*", "t:messages", "{t}", "t}", "}", "%", "t\\", "t t", "té🙂"]

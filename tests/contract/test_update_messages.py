@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from redis_store import InvalidArgumentError, Message, MessagePatch, RedisStore
-from tests.builders import T0, at, message, thread
-from tests.conftest import Place
-from tests.messages import ids, listed, make_threads, saved, snapshot
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, at, message, thread
+from tests.support.records.messages import ids, listed, make_threads, saved, snapshot
+from tests.support.wire.raw import Raw
 
 
 async def stored(store: RedisStore, id_: str) -> Message:

@@ -4,10 +4,10 @@ import anyio
 import pytest
 
 from redis_store import MessagePatch, RedisStore, ThreadNotFoundError
-from tests.builders import T0, at, message, thread
-from tests.conftest import Place
-from tests.messages import ids, listed, make_threads, saved, snapshot
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, at, message, thread
+from tests.support.records.messages import ids, listed, make_threads, saved, snapshot
+from tests.support.wire.raw import Raw
 
 
 async def test_a_patch_moves_a_message_to_another_thread(

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redis_store import InvalidArgumentError, Message, MessagePatch, RedisStore
-from tests.builders import message
-from tests.conftest import Place
-from tests.messages import make_threads, snapshot
-from tests.raw import Raw
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message
+from tests.support.records.messages import make_threads, snapshot
+from tests.support.wire.raw import Raw
 
 VALUES: dict[str, Any] = {
     "null": None,

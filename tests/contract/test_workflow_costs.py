@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from redis_store import RedisStore, WorkflowStore
-from tests.builders import at
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied, metered_store
-from tests.proxies import CountingProxy
-from tests.raw import Raw
-from tests.runs import persist, put, record, result, snapshot
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.builders import at
+from tests.support.records.workflow_runs import persist, put, record, result, snapshot
+from tests.support.wire.proxies import CountingProxy, metered_store
+from tests.support.wire.raw import Raw
 
 Run = Callable[[WorkflowStore], Awaitable[object]]
 

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from redis_store import RedisStore
-from tests.builders import at
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.raw import Raw
-from tests.runs import found, listed, names, persist, result
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.builders import at
+from tests.support.records.workflow_runs import found, listed, names, persist, result
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from redis_store import RedisStore
-from tests.builders import at
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.raw import Raw
-from tests.run_model import STATUSES, Model, Operation, operations
-from tests.runs import found, ids, listed, names, persist, result
+from tests.contract.workflow_run_model import STATUSES, Model, Operation, operations
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.builders import at
+from tests.support.records.workflow_runs import found, ids, listed, names, persist, result
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from redis_store import InvalidArgumentError, RedisStore
-from tests.builders import at
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.raw import Raw
-from tests.runs import ids, listed, names, persist
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.builders import at
+from tests.support.records.workflow_runs import ids, listed, names, persist
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from redis_store import RedisStore, WorkflowStore
-from tests.builders import T0
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.gates import gated_store
-from tests.interleaving import Interleaving
-from tests.raw import Raw
-from tests.runs import persist, snapshot
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.builders import T0
+from tests.support.records.workflow_runs import persist, snapshot
+from tests.support.schedules.interleaving import Interleaving
+from tests.support.schedules.round_trip_gates import gated_store
+from tests.support.wire.raw import Raw
 
 # The second argument names the call: the two of a pair differ in what they write.
 CALLS: dict[str, Callable[[WorkflowStore, str], Awaitable[object]]] = {

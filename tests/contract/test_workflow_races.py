@@ -9,11 +9,21 @@ from typing import Any
 import pytest
 
 from redis_store import RedisStore
-from tests.builders import T0
-from tests.conftest import Place
-from tests.domains import between, check_indexed, emptied
-from tests.raw import Raw
-from tests.runs import found, listed, persist, put, record, result, snapshot
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.builders import T0
+from tests.support.records.workflow_runs import (
+    found,
+    listed,
+    persist,
+    put,
+    record,
+    result,
+    snapshot,
+)
+from tests.support.schedules.interleaving import between
+from tests.support.wire.raw import Raw
 
 CALLS = 50
 

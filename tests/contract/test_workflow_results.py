@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from redis_store import RedisStore
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.json_values import same
-from tests.raw import Raw
-from tests.runs import listed, persist, result, snapshot, stored
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.json_values import same
+from tests.support.records.workflow_runs import listed, persist, result, snapshot, stored
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redis_store import InvalidArgumentError, RedisStore
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.json_values import json_values, same
-from tests.raw import Raw
-from tests.runs import persist, put, record, result, snapshot, stored
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.json_values import json_values, same
+from tests.support.records.workflow_runs import persist, put, record, result, snapshot, stored
+from tests.support.wire.raw import Raw
 
 VALUES: dict[str, Any] = {
     "an empty list": [],

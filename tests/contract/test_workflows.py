@@ -8,11 +8,20 @@ import pytest
 
 from redis_store import CorruptRecordError, RedisStore, WorkflowRun
 from redis_store.models import now
-from tests.builders import T0, at, thread
-from tests.conftest import Place
-from tests.domains import check_indexed, emptied
-from tests.raw import Raw
-from tests.runs import found, listed, names, persist, result, snapshot, stored
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_indexed
+from tests.support.inspection.leftovers import emptied
+from tests.support.records.builders import T0, at, thread
+from tests.support.records.workflow_runs import (
+    found,
+    listed,
+    names,
+    persist,
+    result,
+    snapshot,
+    stored,
+)
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from redis_store._connections.slots import slot_of
 from redis_store._engine.keys import Keys
-from tests.clusters import Cluster
-from tests.conftest import FIRST, LAST
-from tests.nodes import Node
-from tests.sentinels import SentinelDeployment
-from tests.servers import Server, server_binaries
+from tests.support.deployments.clusters import Cluster
+from tests.support.deployments.nodes import Node
+from tests.support.deployments.sentinels import SentinelDeployment
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.deployments.variants import FIRST, LAST
 
 # So long that a node which stands still, or is gone, counts as up.
 _DOWN_AFTER_MS = 60_000

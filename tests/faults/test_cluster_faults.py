@@ -8,12 +8,12 @@ import pytest
 from redis_store import RedisStore
 from redis_store._connections.slots import slot_of
 from redis_store._engine.keys import Keys
-from tests.clusters import Cluster
-from tests.conftest import FIRST
 from tests.faults.workload import Workload
-from tests.members import SlotMigration
-from tests.nodes import Node
-from tests.servers import server_binaries
+from tests.support.deployments.cluster_nodes import SlotMigration
+from tests.support.deployments.clusters import Cluster
+from tests.support.deployments.nodes import Node
+from tests.support.deployments.servers import server_binaries
+from tests.support.deployments.variants import FIRST
 
 KEYS = Keys(hash_tags=True)
 THREADS = [f"t{n}" for n in range(8)]

@@ -7,8 +7,8 @@ import pytest
 
 from redis_store import BackendUnavailableError, MessagePatch, RedisStore
 from redis_store._connections.commands import Command, Replies
-from tests.builders import message, thread
-from tests.conftest import Place
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message, thread
 
 
 @pytest.fixture

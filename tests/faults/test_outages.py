@@ -13,12 +13,13 @@ import pytest
 
 from redis_store import BackendError, BackendTimeoutError, BackendUnavailableError, RedisStore
 from redis_store._engine.keys import Keys
-from tests.builders import message, thread
-from tests.calls import every_call, furnish
 from tests.faults.pairs import standing_still
-from tests.invariants import check_invariants
-from tests.raw import Raw
-from tests.servers import Server, server_binaries, until
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.inspection.invariants import check_invariants
+from tests.support.records.builders import message, thread
+from tests.support.records.memory_calls import every_call, furnish
+from tests.support.schedules.waiting import until
+from tests.support.wire.raw import Raw
 
 SCRIPTED = (
     "list_messages",

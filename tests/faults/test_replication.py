@@ -8,10 +8,10 @@ import pytest
 
 from redis_store import MemoryStore, RedisStore, ReplicationError
 from redis_store._engine.keys import Keys
-from tests.builders import message, thread
-from tests.calls import every_call, furnish
 from tests.faults.pairs import Pair, asked, planned, reset_statistics, standing_still
-from tests.raw import connect_raw
+from tests.support.records.builders import message, thread
+from tests.support.records.memory_calls import every_call, furnish
+from tests.support.wire.raw import connect_raw
 
 Write = Callable[[MemoryStore], Awaitable[object]]
 

@@ -8,7 +8,7 @@ import pytest
 from redis_store import RedisStore
 from redis_store._engine.keys import Keys
 from tests.faults.workload import Workload
-from tests.servers import Server, server_binaries
+from tests.support.deployments.servers import Server, server_binaries
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from redis_store import RedisStore
 from redis_store._engine.keys import Keys
-from tests.conftest import LAST
 from tests.faults.workload import Workload
-from tests.sentinels import SentinelDeployment
-from tests.servers import server_binaries
+from tests.support.deployments.sentinels import SentinelDeployment
+from tests.support.deployments.servers import server_binaries
+from tests.support.deployments.variants import LAST
 
 
 async def test_no_acknowledged_write_is_lost_when_the_primary_dies(tmp_path: Path) -> None:

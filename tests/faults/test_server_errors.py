@@ -9,9 +9,10 @@ from secrets import token_hex
 import pytest
 
 from redis_store import BackendError, BackendUnavailableError, MemoryStore, RedisStore
-from tests.calls import Run, every_call, furnish
-from tests.raw import Raw
-from tests.servers import Server, server_binaries, until
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.records.memory_calls import Run, every_call, furnish
+from tests.support.schedules.waiting import until
+from tests.support.wire.raw import Raw
 
 PASSWORD = token_hex(8)
 HEALTHY = {"maxmemory": 0, "replica-serve-stale-data": "yes", "save": ""}

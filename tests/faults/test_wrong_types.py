@@ -7,11 +7,11 @@ import pytest
 
 from redis_store import BackendError, RedisStore
 from redis_store._engine.keys import Keys
-from tests.builders import message, thread
-from tests.calls import Run
-from tests.conftest import Place
-from tests.raw import Raw
-from tests.variants import on_each_topology
+from tests.support.deployments.place import Place
+from tests.support.deployments.variants import on_each_topology
+from tests.support.records.builders import message, thread
+from tests.support.records.memory_calls import Run
+from tests.support.wire.raw import Raw
 
 pytestmark = pytest.mark.damages
 

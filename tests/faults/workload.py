@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from redis_store import RedisStore, RedisStoreError
 from redis_store._engine.keys import Keys
-from tests.builders import message, thread
-from tests.invariants import check_invariants, mend_hints
-from tests.raw import connect_raw
-from tests.servers import until
+from tests.support.inspection.invariants import check_invariants, mend_hints
+from tests.support.records.builders import message, thread
+from tests.support.schedules.waiting import until
+from tests.support.wire.raw import connect_raw
 
 _LOG = logging.getLogger(__name__)
 # Seconds between two calls of one caller: many callers, few calls, so that checking takes no time.

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from redis_store import RedisStore
-from tests.raw import Raw
-from tests.servers import Server
+from tests.support.deployments.servers import Server
+from tests.support.wire.raw import Raw
 
 DUMP = Path(__file__).parent / "mastra-redis-1.4.6" / "dump.jsonl"
 ENTRIES: dict[str, Any] = {

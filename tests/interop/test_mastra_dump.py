@@ -10,8 +10,8 @@ import pytest
 
 from redis_store import DateRange, Message, RedisStore, Resource, Thread
 from tests.interop.dump import ENTRIES, MESSAGES, ORDERS, RESOURCES, THREADS, loaded, store_on
-from tests.raw import Raw
-from tests.servers import Server, server_binaries
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(params=list(server_binaries()))

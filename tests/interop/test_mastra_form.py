@@ -12,10 +12,10 @@ import pytest
 
 from redis_store import MemoryStore, MessagePatch, Resource
 from redis_store._engine.timestamps import epoch_us
-from tests.builders import at, message, thread
 from tests.interop.dump import ENTRIES, loaded, store_on
-from tests.raw import Raw
-from tests.servers import Server
+from tests.support.deployments.servers import Server
+from tests.support.records.builders import at, message, thread
+from tests.support.wire.raw import Raw
 
 THREAD = "mastra_threads:id:demo-thread-3"
 MESSAGE = "mastra_messages:threadId:demo-thread-1:id:demo-thread-1-m3"

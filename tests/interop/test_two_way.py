@@ -17,7 +17,7 @@ from redis_store import (
     Thread,
 )
 from tests.interop.peer import Peer, running_peer, why_not
-from tests.servers import Server, server_binaries
+from tests.support.deployments.servers import Server, server_binaries
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DATES = {"createdAt": "2026-03-01T12:00:00.000Z", "updatedAt": "2026-03-01T12:00:00.000Z"}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from redis_store._engine.indexes import span
 from redis_store._engine.keys import Keys
 from redis_store.maintenance import Finding
-from tests.maintenance.foreign import message_ids
+from tests.support.records.mastra_database import message_ids
 
 FIRST, SECOND, *_, LAST = message_ids("plain")
 FAR = 1 << 51

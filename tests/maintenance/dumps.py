@@ -1,7 +1,7 @@
 """The stored keys as they are, to tell whether anything changed."""
 
 from redis_store._engine.keys import Keys
-from tests.raw import Raw
+from tests.support.wire.raw import Raw
 
 
 async def dump(raw: Raw, keys: Keys) -> dict[str, bytes]:

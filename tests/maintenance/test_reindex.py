@@ -8,14 +8,14 @@ import pytest
 
 from redis_store import RedisStore, Resource
 from redis_store.maintenance import Progress
-from tests.builders import message, thread
-from tests.conftest import Place
-from tests.gates import gated_store
 from tests.maintenance.dumps import dump, own_keys
-from tests.maintenance.foreign import THREADS, load, message_ids
-from tests.maintenance.truth import check_listings
-from tests.raw import Raw
-from tests.runs import persist, put, record
+from tests.maintenance.expected_listings import check_listings
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message, thread
+from tests.support.records.mastra_database import THREADS, load, message_ids
+from tests.support.records.workflow_runs import persist, put, record
+from tests.support.schedules.round_trip_gates import gated_store
+from tests.support.wire.raw import Raw
 
 SCAN_COUNT = "redis_store._connections.standalone._SCAN_COUNT"
 

@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from redis_store import RedisStore
-from tests.maintenance.foreign import dates
-from tests.raw import Raw
-from tests.servers import Server, server_binaries
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.records.mastra_database import dates
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(autouse=True)

@@ -10,12 +10,12 @@ import pytest
 
 from redis_store import ConfigurationError, InvalidArgumentError, RedisStore, Resource, Score
 from redis_store.maintenance import Progress, Pruned, Retention
-from tests.builders import T0, at, message, thread
-from tests.conftest import Place
 from tests.maintenance.dumps import dump
-from tests.maintenance.truth import check_listings
-from tests.raw import Raw
-from tests.runs import listed, persist
+from tests.maintenance.expected_listings import check_listings
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, at, message, thread
+from tests.support.records.workflow_runs import listed, persist
+from tests.support.wire.raw import Raw
 
 DAY = timedelta(days=1)
 DAY_US = 86_400_000_000

@@ -8,12 +8,12 @@ import pytest
 
 from redis_store import RedisStore, Resource
 from redis_store.maintenance import Pruned, Retention
-from tests.builders import T0, at, message, thread
-from tests.conftest import Place
-from tests.gates import gated_store
-from tests.maintenance.truth import check_listings
-from tests.raw import Raw
-from tests.runs import persist
+from tests.maintenance.expected_listings import check_listings
+from tests.support.deployments.place import Place
+from tests.support.records.builders import T0, at, message, thread
+from tests.support.records.workflow_runs import persist
+from tests.support.schedules.round_trip_gates import gated_store
+from tests.support.wire.raw import Raw
 
 DAY = timedelta(days=1)
 LATER = 1_000_000

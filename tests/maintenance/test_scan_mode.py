@@ -7,16 +7,16 @@ import pytest
 
 from redis_store import RedisStore
 from redis_store._engine.keys import Keys
-from tests.builders import message, thread
-from tests.conftest import Place, Variant
 from tests.maintenance.dumps import own_keys
-from tests.maintenance.foreign import THREADS, load
-from tests.maintenance.truth import check_listings
-from tests.proxies import CountingProxy
-from tests.raw import Raw
-from tests.runs import found, put, record
-from tests.servers import Server
-from tests.variants import on_one_server
+from tests.maintenance.expected_listings import check_listings
+from tests.support.deployments.place import Place
+from tests.support.deployments.servers import Server
+from tests.support.deployments.variants import Variant, on_one_server
+from tests.support.records.builders import message, thread
+from tests.support.records.mastra_database import THREADS, load
+from tests.support.records.workflow_runs import found, put, record
+from tests.support.wire.proxies import CountingProxy
+from tests.support.wire.raw import Raw
 
 # What a glob pattern must not hold but where it is meant: unescaped.
 _GLOB = re.compile(r"(?<!\\)(?:\\\\)*[*?\[\]^-]")

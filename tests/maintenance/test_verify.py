@@ -9,14 +9,14 @@ from redis_store import RedisStore
 from redis_store._engine.keys import Keys
 from redis_store.maintenance import Finding, Report
 from redis_store.maintenance.report import Problem
-from tests.builders import message, thread
-from tests.conftest import Place
-from tests.invariants import check_invariants
 from tests.maintenance.damages import FAR, FIRST, damages, run_member
 from tests.maintenance.dumps import dump
-from tests.maintenance.foreign import THREADS, load
-from tests.maintenance.truth import check_listings
-from tests.raw import Raw
+from tests.maintenance.expected_listings import check_listings
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_invariants
+from tests.support.records.builders import message, thread
+from tests.support.records.mastra_database import THREADS, load
+from tests.support.wire.raw import Raw
 
 
 @pytest.mark.damages

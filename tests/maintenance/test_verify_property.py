@@ -6,11 +6,11 @@ import pytest
 
 from redis_store import RedisStore
 from redis_store._engine.keys import Keys
-from tests.conftest import Place
-from tests.invariants import check_invariants
-from tests.maintenance.foreign import THREADS, load
-from tests.maintenance.truth import check_listings
-from tests.raw import Raw
+from tests.maintenance.expected_listings import check_listings
+from tests.support.deployments.place import Place
+from tests.support.inspection.invariants import check_invariants
+from tests.support.records.mastra_database import THREADS, load
+from tests.support.wire.raw import Raw
 
 SEEDS = 24
 # Scores before, among and behind those of the records.

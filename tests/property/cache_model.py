@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from tests.property.calls import Call
-from tests.property.following import RefusedError
+from tests.property.model_comparison import RefusedError
+from tests.property.program_calls import Call
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _MILLISECOND = timedelta(milliseconds=1)

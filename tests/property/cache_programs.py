@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from tests.json_values import json_values
-from tests.property.calls import BAD_IDS, Call, Calls, Drawn, call, one_of, some, spoiled
+from tests.property.program_calls import BAD_IDS, Call, Calls, Drawn, call, one_of, some, spoiled
+from tests.support.records.json_values import json_values
 
 # Two have a tag in common; all but the counters take any value.
 KEYS = ["k", "k*", "{k}"]

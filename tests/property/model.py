@@ -22,8 +22,8 @@ from redis_store import (
     Resource,
     Thread,
 )
-from tests.property.following import RefusedError
 from tests.property.listings import Listings, within
+from tests.property.model_comparison import RefusedError
 
 
 class Model(Listings):

@@ -8,8 +8,8 @@ from msgspec import UNSET
 
 from redis_store import DateRange, Include, Message, MessagePatch, Resource, Thread
 from redis_store.models import text_content
-from tests.builders import T0, at, message
-from tests.property.calls import Call, Calls, Drawn, call, listing, one_of, some
+from tests.property.program_calls import Call, Calls, Drawn, call, listing, one_of, some
+from tests.support.records.builders import T0, at, message
 
 MOMENTS = [at(us) for us in (0, 1, 2, 999, 1000, 1001)]
 THREADS = ["t0", "t1", "t2", "t3"]

@@ -6,8 +6,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from redis_store import Page, Score
-from tests.property.calls import Call
 from tests.property.paging import cut
+from tests.property.program_calls import Call
 
 
 class ScoreModel:

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from redis_store import Score
-from tests.builders import T0, at
-from tests.property.calls import (
+from tests.property.program_calls import (
     BAD_IDS,
     BAD_PAGES,
     Call,
@@ -19,6 +18,7 @@ from tests.property.calls import (
     one_of,
     spoiled,
 )
+from tests.support.records.builders import T0, at
 
 ids = st.sampled_from(["s", "s*", "t", "é", "😀", "\uffee"])
 # With the separators that tell a span's two ids apart in a key.

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from redis_store import CacheStore, RedisStore
 from tests.property.cache_model import CacheModel
 from tests.property.cache_programs import COUNTERS, KEYS, Case, cases
-from tests.property.calls import Call
-from tests.property.following import compare, follow, place_on
-from tests.raw import Raw
-from tests.servers import Server, server_binaries
+from tests.property.model_comparison import compare, follow, place_on
+from tests.property.program_calls import Call
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.wire.raw import Raw
 
 FIRST, *OTHERS = server_binaries()
 layouts = pytest.mark.parametrize("layout", ["plain", "tagged"])

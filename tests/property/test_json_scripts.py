@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from redis_store._engine.scripts import script
 from redis_store._engine.timestamps import epoch_us
-from tests.raw import Raw
-from tests.servers import Server
+from tests.support.deployments.servers import Server
+from tests.support.wire.raw import Raw
 
 JSON = script("json", "fields").source
 TIME = script("time").source

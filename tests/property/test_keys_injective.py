@@ -12,8 +12,8 @@ from redis_store._connections.slots import slot_of
 from redis_store._engine.arguments import check_run, check_thread_id
 from redis_store._engine.keys import Keys
 from redis_store.errors import InvalidArgumentError
-from tests.raw import Raw
-from tests.servers import Server, free_port, server_binaries
+from tests.support.deployments.servers import Server, free_port, server_binaries
+from tests.support.wire.raw import Raw
 
 Ids = tuple[str, ...]
 

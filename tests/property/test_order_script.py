@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from redis_store._engine.scripts import script
 from redis_store._engine.timestamps import epoch_us
-from tests.builders import at
-from tests.raw import Raw
-from tests.servers import Server
+from tests.support.deployments.servers import Server
+from tests.support.records.builders import at
+from tests.support.wire.raw import Raw
 
 # KEYS: order. ARGV: body prefix, n, then n ids, n dates in µs, n bodies.
 _INSERT = f"""{script("json", "fields", "time", "order", "insert").source}

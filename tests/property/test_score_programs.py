@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given, settings
 
-from tests.property.calls import Call
-from tests.property.following import compare, follow, place_on, scanning
+from tests.property.model_comparison import compare, follow, place_on, scanning
+from tests.property.program_calls import Call
 from tests.property.score_model import ScoreModel
 from tests.property.score_programs import programs
-from tests.servers import Server, server_binaries
+from tests.support.deployments.servers import Server, server_binaries
 
 FIRST, *OTHERS = server_binaries()
 layouts = pytest.mark.parametrize("layout", ["plain", "tagged"])

@@ -14,7 +14,7 @@ from redis import exceptions
 from redis_store import BackendError
 from redis_store._connections import addresses, connecting
 from redis_store._connections.connecting import Deployment, Limits
-from tests.servers import Server
+from tests.support.deployments.servers import Server
 
 Step = tuple[str, ...]
 Outcome = Any

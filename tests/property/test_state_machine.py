@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 
 from redis_store import MemoryStore
-from tests.invariants import check_invariants
-from tests.property.calls import Call
-from tests.property.following import outcome, place_on
 from tests.property.model import Model
+from tests.property.model_comparison import outcome, place_on
+from tests.property.program_calls import Call
 from tests.property.programs import CLONED, inspections, programs
-from tests.servers import Server, server_binaries
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.inspection.invariants import check_invariants
 
 FIRST, *OTHERS = server_binaries()
 layouts = pytest.mark.parametrize("layout", ["plain", "tagged"])

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import example, given, settings
 
 from redis_store import RedisStore
-from tests.builders import T0
-from tests.conftest import Place
-from tests.property.calls import Call
-from tests.property.following import compare, follow, place_on, scanning
+from tests.property.model_comparison import compare, follow, place_on, scanning
+from tests.property.program_calls import Call
 from tests.property.workflow_model import LISTED, Seed, WorkflowModel
 from tests.property.workflow_programs import programs, seeds
-from tests.raw import Raw
-from tests.servers import Server, server_binaries
+from tests.support.deployments.place import Place
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.records.builders import T0
+from tests.support.wire.raw import Raw
 
 FIRST, *OTHERS = server_binaries()
 layouts = pytest.mark.parametrize("layout", ["plain", "tagged"])

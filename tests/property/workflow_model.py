@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, cast
 from msgspec.structs import replace
 
 from redis_store import Page, WorkflowRun
-from tests.property.calls import Call
 from tests.property.paging import cut
-from tests.raw import Raw
+from tests.property.program_calls import Call
+from tests.support.wire.raw import Raw
 
 LISTED = "workflows"
 

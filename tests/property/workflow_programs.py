@@ -5,8 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.builders import T0, at
-from tests.property.calls import (
+from tests.property.program_calls import (
     BAD_IDS,
     BAD_PAGES,
     Call,
@@ -19,6 +18,7 @@ from tests.property.calls import (
     spoiled,
 )
 from tests.property.workflow_model import Seed
+from tests.support.records.builders import T0, at
 
 # One of each comes more often than the others, so that runs live through several calls.
 workflows = st.sampled_from([*["w"] * 4, "w*", "w:workflow_name:{w}"])

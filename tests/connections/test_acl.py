@@ -1,0 +1,156 @@
+"""Users who may do what the README names, and nothing else."""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
+from redis_store import BackendError, RedisStore
+from redis_store._connections.slots import slot_of
+from tests.support.deployments.clusters import Cluster
+from tests.support.deployments.sentinels import SentinelDeployment
+from tests.support.deployments.servers import Server, server_binaries
+from tests.support.records.all_calls import use_everything
+from tests.support.records.builders import thread
+from tests.support.wire.raw import Raw, connect_raw
+
+FIRST, *_, LAST = server_binaries().values()
+README = (Path(__file__).parents[2] / "README.md").read_text()
+PASSWORD = token_hex(8)
+REPLICAS = "reads from a cluster's replicas"
+SENTINELS = "the sentinels' own user"
+
+
+def _documented() -> dict[str, str]:
+    """The README's table of rights, by what they are for."""
+    _, _, table = README.partition("| for | rights |\n|---|---|\n")
+    rows = re.findall(r"^\| (.+?) \| `(.+)` \|$", table.partition("\n\n")[0], re.MULTILINE)
+    return {name: rights.replace("\\|", "|") for name, rights in rows}
+
+
+RIGHTS = _documented()
+
+
+def _user(*names: str) -> str:
+    return " ".join([f"least on >{PASSWORD}", *(RIGHTS[name] for name in names)])
+
+
+@asynccontextmanager
+async def _single(binary: str, workdir: Path, *names: str) -> AsyncGenerator[Server]:
+    """A server with the user who has these rights."""
+    async with await Server.start(binary, tcp=True, workdir=workdir) as server:
+        async with Raw(server.url) as raw:
+            await raw("ACL", "SETUSER", *_user(*names).split())
+        yield server
+
+
+def _url(server: Server) -> str:
+    return f"redis://least:{PASSWORD}@127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("name", server_binaries())
+async def test_the_documented_rights_suffice_for_every_call(name: str, tmp_path: Path) -> None:
+    """ST-01: on both key layouts, with the scripts flushed in between."""
+    async with (
+        _single(server_binaries()[name], tmp_path, "every store") as server,
+        Raw(server.url) as raw,
+    ):
+        for hash_tags in (False, True):
+            await use_everything(_url(server), server.url, hash_tags=hash_tags)
+        async with RedisStore(_url(server)) as store:
+            await raw("SCRIPT", "FLUSH")
+            await store.memory.save_thread(thread())
+        if name != "redis-6.2":  # it does not count a subcommand by its own name
+            allowed = set(re.findall(r"\+(\S+)", RIGHTS["every store"]))
+            assert allowed <= (await raw.commandstats()).keys(), "each right is needed"
+
+
+async def test_other_databases_need_one_right_more(tmp_path: Path) -> None:
+    """ST-01: SELECT; and nothing else does."""
+    names = "every store", "a database other than 0"
+    async with _single(FIRST, tmp_path, *names) as server, RedisStore(_url(server) + "/3") as store:
+        await store.memory.save_thread(thread())
+        assert await store.memory.get_thread_by_id("t") is not None
+
+
+@pytest.mark.parametrize(
+    "command", ["FLUSHALL", "KEYS *", "GET secret", "CONFIG GET *", "ACL LIST", "FLUSHDB"]
+)
+async def test_the_documented_rights_reach_nothing_else(command: str, least: Raw) -> None:
+    """ST-01: no other command, and no key of anybody else."""
+    with pytest.raises(Exception, match="permission"):
+        await least(*command.split())
+
+
+@pytest.fixture(scope="module")
+async def least(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Raw]:
+    """A plain client of the user who has the rights of every store."""
+    workdir = tmp_path_factory.mktemp("least")
+    async with _single(FIRST, workdir, "every store") as server, Raw(_url(server)) as raw:
+        yield raw
+
+
+async def test_a_key_prefix_goes_in_front_of_each_pattern(tmp_path: Path) -> None:
+    """ST-01: other prefixes' keys are out of reach."""
+    rights = RIGHTS["every store"].replace("~", "~mine:")
+    async with _single(FIRST, tmp_path, "every store") as server:
+        async with Raw(server.url) as raw:
+            await raw("ACL", "SETUSER", "least", "resetkeys", *rights.split())
+        async with RedisStore(_url(server), key_prefix="mine:") as store:
+            await store.memory.save_thread(thread())
+            await store.cache.set("a", 1)
+            await store.memory.dangerously_clear_all()
+        with pytest.raises(BackendError) as caught:
+            await RedisStore(_url(server), key_prefix="other:").__aenter__()
+        assert caught.value.details["reason"] == "NOPERM"
+
+
+async def test_the_documented_rights_suffice_with_sentinels(tmp_path: Path) -> None:
+    """ST-01: two users, one of the servers and one of the sentinels; reads from replicas too."""
+    deployment = SentinelDeployment(
+        LAST,
+        workdir=tmp_path,
+        users=[_user("every store", "`min_replicas`")],
+        sentinel_users=[f"looker on >{PASSWORD} {RIGHTS[SENTINELS]}"],
+    )
+    async with deployment:
+        url = deployment.url_as("least", PASSWORD)
+        login = f"?sentinel_username=looker&sentinel_password={PASSWORD}"
+        await use_everything(url + login, deployment.url, min_replicas=1)
+        async with RedisStore(url + login, read_from="replica", min_replicas=1) as store:
+            await store.memory.save_thread(thread())
+            assert await store.memory.get_thread_by_id("t") is not None
+            await store.memory.dangerously_clear_all()
+        facts = await deployment.replicas[0].facts("INFO", "commandstats")
+        assert "cmdstat_get" in facts, "a replica was read"
+
+
+async def test_the_documented_rights_suffice_on_a_cluster(tmp_path: Path) -> None:
+    """ST-01: with reads from replicas, and while a slot moves to another node."""
+    names = "every store", "a cluster", REPLICAS, "`min_replicas`"
+    async with Cluster(FIRST, workdir=tmp_path, users=[_user(*names)]) as cluster:
+        url = cluster.url_as("least", PASSWORD)
+        await use_everything(url, cluster.url, min_replicas=1)
+        async with RedisStore(url, read_from="replica") as store:
+            await _use_a_moving_slot(store, cluster)
+        async with connect_raw(cluster.url) as raw:
+            assert (await raw.commandstats())["asking"] > 0
+        replicas = await cluster.replicas()
+        facts = [await each.facts("INFO", "commandstats") for each in replicas]
+        assert any("cmdstat_readonly" in each for each in facts), "a replica was read"
+
+
+async def _use_a_moving_slot(store: RedisStore, cluster: Cluster) -> None:
+    await store.memory.save_thread(thread())
+    slot = slot_of("{t}")
+    source = await cluster.owner(slot)
+    target = next(each for each in await cluster.primaries() if each is not source)
+    migration = cluster.migration(slot, source, target)
+    await migration.begin()
+    await migration.move_keys()
+    assert await store.memory.get_thread_by_id("t") is not None
+    await migration.finish()
+    assert await store.memory.get_thread_by_id("t") is not None

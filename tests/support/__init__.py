@@ -1,0 +1,1 @@
+"""What the tests share: deployments, the wire, schedules, records and inspection."""

@@ -1,0 +1,1 @@
+"""Short ways to build, save and list records, and calls that touch all of them."""

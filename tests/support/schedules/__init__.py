@@ -1,0 +1,1 @@
+"""The order and the moments in which calls meet: interleaving, cancellation, waiting."""

@@ -1,0 +1,66 @@
+"""One node of the library, opened on a server, and calls that say who they are."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any, cast
+
+import anyio.lowlevel
+import pytest
+import redis.asyncio as aioredis
+
+from redis_store._connections.multiplexer import Node, Pool
+from tests.support.inspection.leftovers import no_leaks
+
+LOOPS = [
+    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+]
+
+
+async def first_stream() -> None:
+    """Let uvloop open what it keeps open for all streams: it is no leak."""
+    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
+    server.close()
+    await server.wait_closed()
+
+
+async def turns(number: int = 50) -> None:
+    """Let the event loop go round: what is on its way over loopback arrives meanwhile."""
+    for _ in range(number):
+        await anyio.lowlevel.cancel_shielded_checkpoint()
+
+
+class Asked:
+    """A node that is asked for one thing at a time."""
+
+    def __init__(self, node: Node, patience: float) -> None:
+        self.node = node
+        self._patience = patience
+
+    async def __call__(self, *command: str | bytes | int, alone: bool = False) -> Any:
+        replies = await self.node.exchange([command], monotonic() + self._patience, alone=alone)
+        (reply,) = replies
+        return reply
+
+    async def echo(self, word: str, *, alone: bool = False) -> None:
+        """Have the server repeat a word; assert that the reply is the one to it."""
+        assert await self("ECHO", word, alone=alone) == word.encode(), "another caller's reply"
+
+
+@asynccontextmanager
+async def asked(
+    url: str, *, size: int = 50, patience: float = 5.0, **options: Any
+) -> AsyncGenerator[Asked]:
+    """Open a node whose callers share a connection; nothing of it may be left afterwards."""
+    await first_stream()
+    async with no_leaks():
+        from_url = cast("Any", aioredis.ConnectionPool).from_url
+        pool = from_url(url, max_connections=size, socket_timeout=patience, **options)
+        node = Node(Pool(pool), size, shares=True, patience=patience)
+        try:
+            yield Asked(node, patience)
+        finally:
+            await node.close()
+            await pool.aclose()
