@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from redis_store._engine import codecs
 from redis_store._engine.keys import check_id, check_ids, check_thread_id
 from redis_store._engine.operations import Repository, operation
-from redis_store._engine.plan import Body
+from redis_store._engine.steps import Body
 from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
 from redis_store.json_values import is_object
