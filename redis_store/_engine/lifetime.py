@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from redis_store._connections.commands import Argument, Command
+from redis_store._connections.commands import Command
 from redis_store._engine.database import Batch
 from redis_store._engine.keys import Keys
 from redis_store._engine.scripts import KEEP_ALIVE
@@ -20,10 +20,10 @@ def keys_of(keys: Keys, thread_id: str) -> list[str]:
     return [keys.thread(thread_id), keys.order(thread_id), keys.owners(thread_id)]
 
 
-def arguments(keys: Keys, thread_id: str, ttl: timedelta) -> list[Argument]:
+def arguments(keys: Keys, thread_id: str, ttl: timedelta) -> tuple[str, str, int]:
     """Build the arguments that the scripts of ``lifetime.lua`` take."""
     indexes = "" if keys.hash_tags else keys.message_index("")
-    return [keys.bodies(thread_id), indexes, to_ms(ttl)]
+    return keys.bodies(thread_id), indexes, to_ms(ttl)
 
 
 def of_indexes(keys: Keys, ttl: timedelta, kept: list[Any]) -> list[Command]:
@@ -45,7 +45,7 @@ async def keep_alive(batch: Batch, thread_ids: Sequence[str]) -> None:
     if ttl is None:
         return
     calls = [
-        KEEP_ALIVE.call(keys_of(batch.keys, id_), arguments(batch.keys, id_, ttl))
+        KEEP_ALIVE.call(keys_of(batch.keys, id_), [*arguments(batch.keys, id_, ttl)])
         for id_ in thread_ids
     ]
     kept = await batch.send(calls)

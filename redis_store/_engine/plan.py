@@ -1,31 +1,16 @@
 """What a transaction consists of: steps by slot, claims, and what may go before or after them."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from redis_store._connections.commands import Argument, Command, Reply
+from redis_store._connections.commands import Command, Reply
+from redis_store._engine import steps
 from redis_store._engine.id_claims import Claims
 from redis_store._engine.keys import Keys
 from redis_store._engine.scripts import COMMIT
+from redis_store._engine.steps import Step
 
 Found = dict[str, bytes | None]
-
-
-class Step(NamedTuple):
-    """A named step of ``commit.lua`` and what it takes."""
-
-    name: str
-    keys: list[str]
-    args: list[Argument]
-
-
-class Body(NamedTuple):
-    """A message ready to be stored."""
-
-    id: str
-    created_us: int
-    resource_id: str
-    json: bytes
 
 
 class Part:
@@ -59,24 +44,21 @@ class Part:
 
     def script(self, *, checks_only: bool = False) -> Command:
         """The part as one script call."""
-        types = [
-            Step("sorted", [*self.sorted], [len(self.sorted)]),
-            Step("counters", [*self.counters], [len(self.counters)]),
-        ]
-        steps = [*types, *self.checks]
+        types = [steps.is_zset([*self.sorted]), steps.is_hash([*self.counters])]
+        run = [*types, *self.checks]
         if not checks_only:
-            steps += [*self.writes, *self._plain_steps(), *self.lifetimes]
-        keys = [key for step in steps for key in step.keys]
-        args = [arg for step in steps for arg in (step.name, *step.args)]
+            run += [*self.writes, *self._plain_steps(), *self.lifetimes]
+        keys = [key for step in run for key in step.keys]
+        args = [arg for step in run for arg in (step.name, *step.args)]
         return COMMIT.call(keys, args)
 
     def _plain_steps(self) -> Iterator[Step]:
         if self.values:
-            yield Step("set", [*self.values], [len(self.values), *self.values.values()])
+            yield steps.set_strings(self.values)
         if self.gone:
-            yield Step("del", self.gone, [len(self.gone)])
-        for command, key, *args in self.calls:
-            yield Step("call", [str(key)], [command, len(args), *args])
+            yield steps.delete(self.gone)
+        for command in self.calls:
+            yield steps.command(command)
 
 
 class Plan:

@@ -1,28 +1,67 @@
-"""The server-side scripts: each is one Lua file plus the files it builds on, loaded once."""
+"""The server-side scripts: each is a Lua file behind the files that it includes.
 
+A Lua file says on lines of its own what it needs of which file, so that it can be read alone:
+``--- @include "lib/time"   to_us, to_iso``. The includes are resolved when this module is imported.
+
+Tests: ``tests/engine/test_scripts.py``.
+"""
+
+import re
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from redis_store._connections.commands import Script
 
-
-def script(*names: str, read_only: bool = False) -> Script:
-    """Read a script: one Lua file behind the files that it builds on."""
-    folder = files("redis_store") / "_engine" / "lua"
-    sources = [(folder / f"{name}.lua").read_text("utf-8") for name in names]
-    return Script("\n".join(sources), read_only=read_only)
+_FOLDER = files("redis_store") / "_engine" / "lua"
+_INCLUDE = re.compile(r'^--- @include "(.*?)"', re.MULTILINE)
 
 
-COMMIT = script(
-    *("json", "fields", "time", "order", "insert", "lifetime", "owners"),
-    *("cursor", "checks", "writes", "values", "thread", "record", "commit"),
-)
-KEEP_ALIVE = script("lifetime", "keep_alive")
-PAGE = script("json", "fields", "time", "order", "range", "page", read_only=True)
-FIND = script("find", read_only=True)
-CAS = script("cas")
-RECOUNT = script("json", "fields", "recount")
-REWRITE = script("rewrite")
-CACHE_PUSH = script("cache_push")
-CACHE_INCREMENT = script("cache_increment")
-CACHE_PUSH_INDEXED = script("cache_push_indexed")
-CACHE_RAISE = script("cache_raise")
+def source(path: str, folder: Traversable = _FOLDER) -> str:
+    """Return a Lua file behind all that it includes: each file once, in order of first need.
+
+    Args:
+        path: The file, without its suffix: ``lib/time``.
+        folder: What paths are relative to.
+
+    Raises:
+        ImportError: A file is missing, or includes itself by way of others.
+    """
+    parts: dict[str, str] = {}
+    _collect(path, folder, parts, ())
+    return "\n".join(parts.values())
+
+
+def _collect(
+    path: str, folder: Traversable, parts: dict[str, str], includers: tuple[str, ...]
+) -> None:
+    trail = " > ".join((*includers, path))
+    if path in includers:
+        raise ImportError(f"Lua files include each other: {trail}")
+    if path in parts:
+        return
+    file = folder.joinpath(*f"{path}.lua".split("/"))
+    if not file.is_file():
+        raise ImportError(f"no such Lua file: {trail}")
+    text = file.read_text("utf-8")
+    for included in _INCLUDE.findall(text):
+        _collect(included, folder, parts, (*includers, path))
+    parts[path] = _code(text)
+
+
+def _code(text: str) -> str:
+    """Leave out comments and blank lines: a server is sent the code only."""
+    lines = (line for line in text.splitlines() if line.strip())
+    return "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+
+
+COMMIT = Script(source("commit"))
+KEEP_ALIVE = Script(source("keep_alive"))
+PAGE = Script(source("page"), read_only=True)
+FIND = Script(source("find"), read_only=True)
+CAS = Script(source("cas"))
+RECOUNT = Script(source("recount"))
+REWRITE = Script(source("rewrite"))
+CACHE_PUSH = Script(source("cache_push"))
+CACHE_INCREMENT = Script(source("cache_increment"))
+CACHE_PUSH_INDEXED = Script(source("cache_push_indexed"))
+CACHE_RAISE = Script(source("cache_raise"))

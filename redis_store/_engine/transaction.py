@@ -1,21 +1,18 @@
 """What one call checks and writes, applied whole or refused whole: see ``commit``."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha1
 from operator import attrgetter
 from typing import Any
 
-import msgspec
-
 from redis_store._connections.commands import Argument
-from redis_store._engine import lifetime
+from redis_store._engine import lifetime, steps
 from redis_store._engine.commit import Commit
 from redis_store._engine.database import Batch
 from redis_store._engine.finishing import finished
-from redis_store._engine.plan import Body, Found, Part, Plan, Step
+from redis_store._engine.plan import Found, Part, Plan
 from redis_store._engine.splices import changes
-from redis_store._engine.timestamps import iso
+from redis_store._engine.steps import Body, Step
 from redis_store.errors import ConcurrentUpdateError
 
 # Every round of contending writers has a winner, so this many can race on one record.
@@ -53,19 +50,20 @@ class Transaction:
 
         Of a long value only the digest crosses the wire.
         """
-        groups: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
-        for key, value in found.items():
-            step = "hashed" if len(value or b"") > _LONG else "same"
-            groups[self.keys.slot(key), step].append(key)
-        for (_, step), keys in groups.items():
-            values = [found[key] or b"" for key in keys]
-            args = [_digest(value) for value in values] if step == "hashed" else values
-            self._part(keys[0]).checks.append(Step(step, keys, [len(keys), *args]))
+        for keys in self.keys.by_slot(found):
+            values = {key: found[key] for key in keys}
+            long = {key: value for key, value in values.items() if value and len(value) > _LONG}
+            short = {key: value for key, value in values.items() if key not in long}
+            checks = self._part(keys[0]).checks
+            if short:
+                checks.append(steps.expect(short))
+            if long:
+                checks.append(steps.expect_digest(long))
 
     def present(self, keys: Sequence[str]) -> None:
         """Refuse unless every key holds a string."""
         for group in self.keys.by_slot(keys):
-            self._part(group[0]).checks.append(Step("present", group, [len(group)]))
+            self._part(group[0]).checks.append(steps.expect_present(group))
 
     def located(self, thread_of: Mapping[str, str]) -> None:
         """Refuse unless each message is still in its thread.
@@ -78,7 +76,7 @@ class Transaction:
     def owned(self, thread_id: str, resource_id: str) -> None:
         """Refuse unless the thread exists and belongs to the resource."""
         record = self.keys.thread(thread_id)
-        self._part(record).checks.append(Step("thread", [record], [resource_id]))
+        self._part(record).checks.append(steps.expect_owner(record, resource_id))
 
     def claim(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Refuse unless the messages are new or in this thread; point their index at it."""
@@ -87,8 +85,8 @@ class Transaction:
         elif message_ids:
             indexes = [self.keys.message_index(id_) for id_ in message_ids]
             part = self._part("")
-            part.checks.append(Step("free", indexes, [len(indexes), thread_id]))
-            part.writes.append(Step("mark", [], []))
+            part.checks.append(steps.unclaimed(indexes, thread_id))
+            part.writes.append(steps.claim())
 
     def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
         """Move the thread's ``updated_at`` strictly ahead, to now at least.
@@ -103,9 +101,7 @@ class Transaction:
         inside = [] if self.keys.hash_tags else indexes
         part = self._part(record)
         part.sorted.update(inside)
-        part.writes.append(
-            Step("touch", [record, *inside], [now_us, iso(now_us), len(inside), thread_id])
-        )
+        part.writes.append(steps.touch(record, inside, now_us, thread_id))
         outside = [index for index in indexes if index not in inside]
         first = len(self._plan.hints)
         # Only where the thread is listed: it may be under another owner when the hint arrives.
@@ -132,15 +128,10 @@ class Transaction:
         ids = [body.id for body in bodies]
         # By rising date, so the last one of a resource is its newest.
         newest = {body.resource_id: body.created_us for body in bodies}
-        args: list[Argument] = [self.keys.bodies(thread_id), len(bodies), len(newest), *ids]
-        args += [body.created_us for body in bodies]
-        args += [body.json for body in bodies]
-        owners = Counter([body.resource_id for body in bodies])
         for resource_id, us in newest.items():
-            args += (resource_id, owners[resource_id])
             self.hint("ZADD", self.keys.participants(resource_id), "GT", us, thread_id)
         self._near(thread_id, ids)
-        self._thread_step("put", thread_id, args)
+        self._thread_step(steps.put_messages(*self._messages_of(thread_id), bodies))
         self.keep(thread_id, ids)
 
     def keep(self, thread_id: str, written: Iterable[str] = ()) -> None:
@@ -149,15 +140,14 @@ class Transaction:
 
     def drop(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Remove messages from a thread; ``dropped`` counts those that existed."""
-        args: list[Argument] = [self.keys.bodies(thread_id), len(message_ids), *message_ids]
         self._plan.dropping += len(message_ids)
         self._near(thread_id, message_ids)
-        self._thread_step("drop", thread_id, args).results.append(self._count_dropped)
+        step = steps.drop_messages(*self._messages_of(thread_id), message_ids)
+        self._thread_step(step).results.append(self._count_dropped)
 
     def own(self, thread_id: str, resource_id: str) -> None:
         """Give all messages of a thread to a resource."""
-        json = msgspec.json.encode(resource_id)
-        self._thread_step("own", thread_id, [self.keys.bodies(thread_id), json, resource_id])
+        self._thread_step(steps.set_resource(*self._messages_of(thread_id), resource_id))
 
     def move(self, was_in: Mapping[str, str], target: Mapping[str, str]) -> None:
         """Take messages from the threads they were in, and point their index at others.
@@ -194,11 +184,7 @@ class Transaction:
         if len(after) <= _LONG:
             self.set(key, after)
             return
-        edits = changes(before, after)
-        args: list[Argument] = [len(edits)]
-        for edit in edits:
-            args += edit
-        self._part(key).writes.append(Step("splice", [key], args))
+        self._part(key).writes.append(steps.splice(key, changes(before, after)))
         self._plan.outcomes[key] = after
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -260,14 +246,18 @@ class Transaction:
         if self.keys.hash_tags:
             bodies = [self.keys.message(thread_id, id_) for id_ in message_ids]
             checks = self._part(self.keys.order(thread_id)).checks
-            checks.append(Step("near", bodies, [len(bodies)]))
+            checks.append(steps.declare_keys(bodies))
 
-    def _thread_step(self, name: str, thread_id: str, args: list[Argument]) -> Part:
-        keys = [self.keys.order(thread_id), self.keys.owners(thread_id)]
-        part = self._part(keys[0])
-        part.sorted.add(keys[0])
-        part.counters.add(keys[1])
-        part.writes.append(Step(name, keys, args))
+    def _messages_of(self, thread_id: str) -> tuple[str, str, str]:
+        keys = self.keys
+        return keys.order(thread_id), keys.owners(thread_id), keys.bodies(thread_id)
+
+    def _thread_step(self, step: Step) -> Part:
+        timeline, counts = step.keys
+        part = self._part(timeline)
+        part.sorted.add(timeline)
+        part.counters.add(counts)
+        part.writes.append(step)
         return part
 
     def _set_lifetimes(self) -> None:
@@ -281,9 +271,10 @@ class Transaction:
 
         for thread_id, ids in self._kept.items():
             keys = lifetime.keys_of(self.keys, thread_id)
-            args = [*lifetime.arguments(self.keys, thread_id, ttl), len(ids), *ids]
-            part = self._part(keys[0])
-            part.lifetimes.append(Step("keep", keys, args))
+            record, timeline, counts = keys
+            prefix, pointers, ms = lifetime.arguments(self.keys, thread_id, ttl)
+            part = self._part(record)
+            part.lifetimes.append(steps.extend(record, timeline, counts, prefix, pointers, ms, ids))
             part.results.append(follow)
 
     def _count_dropped(self, existed: int) -> None:
@@ -301,11 +292,6 @@ class Transaction:
             tx.drop(thread_id, copies)
             if not copies or not await tx.commit():
                 return
-
-
-def _digest(value: bytes) -> str:
-    """Return the digest that ``redis.sha1hex`` computes; it guards against races, not attacks."""
-    return sha1(value, usedforsecurity=False).hexdigest()
 
 
 def attempts(batch: Batch, *, repeatable: bool = True) -> Iterator[Transaction]:

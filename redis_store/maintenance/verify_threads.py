@@ -9,7 +9,7 @@ from typing import NamedTuple
 from redis_store._connections.commands import entries, pairs
 from redis_store._engine import codecs
 from redis_store._engine.database import Batch
-from redis_store._engine.plan import Body
+from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from redis_store._engine import codecs
 from redis_store._engine.arguments import check_date, check_id, check_records, check_thread_id
 from redis_store._engine.operations import Repository, operation
-from redis_store._engine.plan import Body, Found
+from redis_store._engine.plan import Found
+from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import ThreadNotFoundError

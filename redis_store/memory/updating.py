@@ -15,7 +15,7 @@ from redis_store._engine.arguments import (
     check_thread_id,
 )
 from redis_store._engine.operations import Repository, operation
-from redis_store._engine.plan import Body
+from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import ThreadNotFoundError

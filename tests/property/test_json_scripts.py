@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from redis_store._engine.scripts import script
+from redis_store._engine.scripts import source
 from redis_store._engine.timestamps import epoch_us
 from tests.support.deployments.servers import Server
 from tests.support.wire.raw import Raw
 
-JSON = script("json", "fields").source
-TIME = script("time").source
+JSON = source("lib/json")
+TIME = source("lib/time")
 
 NAME = "createdAt"
 
@@ -62,7 +62,7 @@ async def test_a_field_of_a_record_is_found_in_any_json(
     document: Any, spacing: dict[str, Any], raw: Raw
 ) -> None:
     stored = json.dumps(document, **spacing).encode()
-    found = await raw("EVAL", f"{JSON} return {{text(ARGV[1], ARGV[2])}}", 0, stored, NAME)
+    found = await raw("EVAL", f"{JSON} return {{string_field(ARGV[1], ARGV[2])}}", 0, stored, NAME)
     expected = _field(document)
     assert found == ([] if expected is None else [expected.encode()])
 
@@ -73,7 +73,7 @@ async def test_a_field_of_a_record_is_replaced_and_no_byte_beside_it(
     document: Any, spacing: dict[str, Any], raw: Raw
 ) -> None:
     stored = json.dumps(document, **spacing).encode()
-    found = await raw("EVAL", f"{JSON} return {{span(ARGV[1], ARGV[2])}}", 0, stored, NAME)
+    found = await raw("EVAL", f"{JSON} return {{field_span(ARGV[1], ARGV[2])}}", 0, stored, NAME)
     if _field(document) is None:
         assert found == []
     else:

@@ -7,14 +7,14 @@ from uuid import uuid4
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from redis_store._engine.scripts import script
+from redis_store._engine.scripts import source
 from redis_store._engine.timestamps import epoch_us
 from tests.support.deployments.servers import Server
 from tests.support.records.builders import at
 from tests.support.wire.raw import Raw
 
 # KEYS: order. ARGV: body prefix, n, then n ids, n dates in µs, n bodies.
-_INSERT = f"""{script("json", "fields", "time", "order", "insert").source}
+_INSERT = f"""{source("lib/insertion")}
 local ids, dates, n = {{}}, {{}}, tonumber(ARGV[2])
 for i = 1, n do
   ids[i], dates[i] = ARGV[2 + i], tonumber(ARGV[2 + n + i])
@@ -22,7 +22,7 @@ for i = 1, n do
 end
 insert(KEYS[1], ARGV[1], ids, dates)"""
 # KEYS: order. ARGV: body prefix, then dates in µs. How many messages were created until then.
-_RANK = f"""{script("json", "fields", "time", "order").source}
+_RANK = f"""{source("lib/timeline")}
 local ranks = {{}}
 for i = 2, #ARGV do ranks[#ranks + 1] = rank(KEYS[1], ARGV[1], tonumber(ARGV[i])) end
 return ranks"""

@@ -1,7 +1,8 @@
--- Append an object to a list with its position as `index`. KEYS: list, and the counter of positions
--- where it lies in the same slot. ARGV: a JSON object without index, ttl in ms (0: never expires).
--- Returns the index. The length of the list decides, so position and index cannot part; the counter
--- is raised to what it must be at least. Cost: O(1).
+-- Append an object to a list with its position as `index`, and refresh the list's time to live. The
+-- length of the list decides, so that position and index always agree; a counter of positions that
+-- is behind is raised. Cost: O(1).
+-- KEYS: 1 list, 2 counter, absent if it is in another slot.
+-- ARGV: 1 JSON object without index, 2 ttl in ms (0: never expires). Returns the index.
 local index = redis.call('LLEN', KEYS[1])
 local counted = KEYS[2] and tonumber(redis.call('GET', KEYS[2]) or '') or 0 -- fails over a list
 local body = string.sub(ARGV[1], 1, -2)

@@ -1,5 +1,6 @@
--- Replace a string if it is what is expected. KEYS: string. ARGV: expected, new ('' for none).
--- Returns what was there. Cost: O(1).
+-- Compare and set a string. Cost: O(1).
+-- KEYS: 1 string. ARGV: 1 expected value ('' for a missing string), 2 new value ('' to delete it).
+-- Returns the value before, or nil.
 local value = redis.call('GET', KEYS[1])
 if (value or '') == ARGV[1] then
   if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end

@@ -1,17 +1,25 @@
--- Apply one operation whole, or refuse it whole. `transaction.py` writes KEYS and ARGV: the names
--- of steps, each with what it takes; the steps that check come first. Steps that may be refused
--- for want of memory come before those that delete, so that an OOM error finds nothing written.
--- Returns {1, result, …} of the steps that have one, or {0, key, value, …}: the refused keys and
--- what they hold now. Cost: O(log n) per message; no scan.
+--- @include "steps/conditions"   conflicts, is_zset, is_hash, declare_keys, unclaimed
+--- @include "steps/conditions"   expect, expect_digest, expect_present, expect_owner
+--- @include "steps/values"       claim, set_strings, splice, delete, command
+--- @include "steps/messages"     put_messages, drop_messages
+--- @include "steps/record"       set_resource, touch, extend
+--- @include "steps/protocol"     conditions, writes, arg_at, arg
+-- Apply a list of steps whole, or refuse it whole. Cost: O(log n) per message; no scan.
+-- KEYS: the KEYS of each step in turn. ARGV: of each step its name, then its ARGV.
+-- Conditions come before writes; and writes that may need memory before those that delete, so that
+-- an OOM error finds nothing written.
+-- Returns {1, reply, …}, of the steps that have one; or {0, key, value or nil, …} if refused: the
+-- keys that conflicted and what they hold.
 
+local replies = {1}
 while arg_at < #ARGV do
   local step = arg()
-  if checks[step] then
-    checks[step]()
-  elseif refused[2] then
-    return refused
+  if conditions[step] then
+    conditions[step]()
+  elseif conflicts[2] then
+    return conflicts
   else
-    results[#results + 1] = writes[step]()
+    replies[#replies + 1] = writes[step]()
   end
 end
-return refused[2] and refused or results
+return conflicts[2] and conflicts or replies

@@ -1,31 +1,68 @@
--- Read one window of a thread's messages. KEYS: order, owners.
--- ARGV: body prefix, resource ('' for any), first µs, last µs ('' for open), "asc" or "desc",
--- µs of the last message seen ('' for none), skip, take (-1 for all), "bodies", "rows" or "dates",
--- ids of the messages seen at that µs, the last one first.
--- Returns {total in range, bodies, {id, score, …}}, without the last of "bodies"; {total, {created_at
--- µs, …}, {id, score, …}} of "dates". Bodies are lists of {nil, body or nil, …}. Or returns {-1} where
--- messages of several resources are mixed and each must be looked at. Cost: O(log n + take).
+--- @include "lib/chunks"     in_chunks
+--- @include "lib/time"       digits
+--- @include "lib/timeline"   created_us, rank
+-- Read one window of a thread's messages. Cost: O(log n + take).
+-- KEYS: 1 timeline, 2 counts.
+-- ARGV: 1 body prefix, 2 resource id ('' for any), 3 first and 4 last date in µs ('' for open),
+-- 5 'asc' or 'desc', 6 date of the cursor in µs ('' for none), 7 how many to skip, 8 how many to
+-- take (-1 for all), 9 'bodies', 'rows' or 'dates', 10… ids of the cursor: messages of that date
+-- that were returned, the last one first, so that it holds although some of them are deleted.
+-- Returns, of the messages in the range of dates, whatever the cursor,
+--   {total, bodies} for 'bodies': replies to MGET, {nil, body or nil, …} each;
+--   {total, bodies, {id, score, …}} for 'rows';
+--   {total, {created_at in µs, …}, {id, score, …}} for 'dates';
+--   {total, {}, {}} if the window is empty;
+--   {-1} if messages of several resources are mixed, so that the caller must look at each.
 
-local order, owners, bodies, resource, descending = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[5] == 'desc'
-local card = redis.call('ZCARD', order)
+local timeline, counts, prefix, resource = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local descending = ARGV[5] == 'desc'
 
-if resource ~= '' and card > 0 then
-  local counts, mine, all = redis.call('HGETALL', owners), 0, 0
-  for i = 1, #counts, 2 do
-    all = all + counts[i + 1]
-    if counts[i] == resource then mine = tonumber(counts[i + 1]) end
+-- How many of `card` messages precede the range of dates, and how many its end.
+local function ranks_of_dates(card, first, last)
+  local low = first ~= '' and rank(timeline, prefix, tonumber(first) - 1) or 0
+  local high = last ~= '' and rank(timeline, prefix, tonumber(last)) or card
+  return low, high
+end
+
+-- The rank of the first of the cursor's messages that still exists with its date, or nil.
+local function cursor_rank(us, ids)
+  for _, id in ipairs(ids) do
+    local at = redis.call('ZRANK', timeline, id)
+    if at and created_us(prefix, id, us) == us then return at end
   end
-  -- A sum that differs tells of another writer, who does not count.
+end
+
+-- The ranks low .. high - 1 that are behind the cursor.
+local function ranks_behind(low, high, us, ids)
+  local at = cursor_rank(us, ids)
+  if descending then return low, math.min(high, at or rank(timeline, prefix, us)) end
+  return math.max(low, at and at + 1 or rank(timeline, prefix, us - 1)), high
+end
+
+-- Read bodies with the timeline: if one key of several has migrated to another node, MGET fails;
+-- if the only one has, it reads as missing.
+local function read_bodies(ids)
+  local replies = {}
+  for i = 1, #ids do ids[i] = prefix .. ids[i] end
+  in_chunks(ids, function(...) replies[#replies + 1] = redis.call('MGET', timeline, ...) end)
+  return replies
+end
+
+local card = redis.call('ZCARD', timeline)
+if resource ~= '' and card > 0 then
+  local fields, mine, all = redis.call('HGETALL', counts), 0, 0
+  for i = 1, #fields, 2 do
+    all = all + fields[i + 1]
+    if fields[i] == resource then mine = tonumber(fields[i + 1]) end
+  end
+  -- Another sum: a writer that does not count, such as Mastra, has been here.
   if all == card and mine == 0 then card = 0 elseif all ~= card or mine ~= card then return {-1} end
 end
 if card == 0 then return {0, {}, {}} end
 
-local low, high = dated(order, bodies, card, ARGV[3], ARGV[4])
+local low, high = ranks_of_dates(card, ARGV[3], ARGV[4])
 local total = math.max(0, high - low)
-if ARGV[6] ~= '' then
-  local ids = {unpack(ARGV, 10)}
-  low, high = unseen(order, bodies, low, high, tonumber(ARGV[6]), ids, descending)
-end
+if ARGV[6] ~= '' then low, high = ranks_behind(low, high, tonumber(ARGV[6]), {unpack(ARGV, 10)}) end
 local skip, take = tonumber(ARGV[7]), tonumber(ARGV[8])
 local n = math.max(0, high - low - skip)
 if take >= 0 then n = math.min(n, take) end
@@ -34,18 +71,11 @@ local first = descending and card - high + skip or low + skip
 local command = descending and 'ZREVRANGE' or 'ZRANGE'
 local last = first + n - 1
 
--- The replies to MGET, some thousand bodies each. With the order, which is here: where only a single
--- key is missing, as its slot is on its way here from another node, that would be no error.
-local function read_bodies(ids)
-  local replies = {}
-  for i = 1, #ids do ids[i] = bodies .. ids[i] end
-  chunks(ids, function(...) replies[#replies + 1] = redis.call('MGET', order, ...) end)
-  return replies
+if ARGV[9] == 'bodies' then
+  return {total, read_bodies(redis.call(command, timeline, first, last))}
 end
-
-if ARGV[9] == 'bodies' then return {total, read_bodies(redis.call(command, order, first, last))} end
-local marks, ids, dates = redis.call(command, order, first, last, 'WITHSCORES'), {}, {}
-for i = 1, #marks, 2 do ids[#ids + 1] = marks[i] end
-if ARGV[9] == 'rows' then return {total, read_bodies(ids), marks} end
-for i, id in ipairs(ids) do dates[i] = whole(created_us(bodies, id, marks[2 * i])) end
-return {total, dates, marks}
+local scored_ids, ids, dates = redis.call(command, timeline, first, last, 'WITHSCORES'), {}, {}
+for i = 1, #scored_ids, 2 do ids[#ids + 1] = scored_ids[i] end
+if ARGV[9] == 'rows' then return {total, read_bodies(ids), scored_ids} end
+for i, id in ipairs(ids) do dates[i] = digits(created_us(prefix, id, scored_ids[2 * i])) end
+return {total, dates, scored_ids}

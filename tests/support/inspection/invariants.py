@@ -12,6 +12,9 @@ from redis_store._engine.timestamps import epoch_us
 from redis_store.models import Message, Thread
 from tests.support.wire.raw import Raw
 
+# Index entries of records that are gone or belong elsewhere: no reader shows them.
+_STALE = {"stale entry", "stale id index"}
+
 
 class _Data(msgspec.Struct):
     """All keys under a prefix, by type."""

@@ -3,7 +3,10 @@
 
 local floor = math.floor
 
--- nil when the text is no such date.
+-- A number without a fraction, as text: tostring() keeps 14 digits, and epoch µs have 16.
+local function digits(number) return string.format('%.0f', number) end
+
+-- Epoch µs; nil unless the text is such a date.
 local function to_us(iso)
   local y, m, d, hour, minute, second, fraction =
     string.match(iso, '^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)%.?(%d*)Z$')

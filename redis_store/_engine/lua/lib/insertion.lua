@@ -1,0 +1,53 @@
+--- @include "lib/chunks"     in_chunks
+--- @include "lib/time"       digits
+--- @include "lib/timeline"   created_us, rank
+-- Inserting messages into a timeline. It is apart from `lib/timeline`, as reading a page needs none
+-- of it, and each function of a script costs time at each run.
+
+-- Iterate over ids and scores from a rank on.
+local function scored_ids_from(timeline, at)
+  local page, i, size = {}, 1, 4
+  return function()
+    if i > #page then
+      page, i = redis.call('ZRANGE', timeline, at, at + size - 1, 'WITHSCORES'), 1
+      at, size = at + size, math.min(size * 4, 1000)
+    end
+    i = i + 2
+    return page[i - 2], tonumber(page[i - 1])
+  end
+end
+
+-- Insert messages, by ascending date, each after all that were created at or before it. O(log n)
+-- for each that is inserted and each that is pushed up: one pass, however many dates touch.
+local function insert(timeline, prefix, ids, dates)
+  local zadd_args, i = {}, 1
+  local function place(id, score)
+    zadd_args[#zadd_args + 1], zadd_args[#zadd_args + 2] = digits(score), id
+  end
+  while ids[i] do
+    local at = rank(timeline, prefix, dates[i])
+    local before = at > 0 and redis.call('ZRANGE', timeline, at - 1, at - 1, 'WITHSCORES')
+    local score = before and math.max(dates[i], tonumber(before[2]) + 1) or dates[i]
+    place(ids[i], score)
+    i = i + 1
+    -- Merge the next to insert with those stored behind it, until there is a gap. Only behind the
+    -- gap may `rank` be asked again: before it scores have moved, and are written at the end.
+    local next_stored = scored_ids_from(timeline, at)
+    local id, stored_score = next_stored()
+    repeat
+      local us, gap = dates[i], false
+      if us and (not id or us < stored_score and us < created_us(prefix, id, stored_score)) then
+        score = math.max(us, score + 1)
+        place(ids[i], score)
+        i = i + 1
+      elseif id and stored_score <= score then
+        score = score + 1
+        place(id, score)
+        id, stored_score = next_stored()
+      else
+        gap = true
+      end
+    until gap
+  end
+  in_chunks(zadd_args, function(...) redis.call('ZADD', timeline, ...) end)
+end

@@ -1,0 +1,71 @@
+--- @include "lib/json"         string_field
+--- @include "steps/protocol"   conditions, key_at, key, arg, number
+-- The steps that may refuse a commit. They write nothing, so they come before all others.
+
+-- conflicts: the reply to a refused commit. unclaimed_runs: KEYS and thread of each `unclaimed`.
+-- records: threads' records as `expect_owner` read them.
+local conflicts, unclaimed_runs, records = {0}, {}, {}
+
+local function refuse(name, value)
+  conflicts[#conflicts + 1], conflicts[#conflicts + 2] = name, value
+end
+
+-- Refuse the next n keys whose values fail a test.
+local function check_strings(n, passes)
+  for first = key_at + 1, key_at + n, 4000 do
+    local last = math.min(first + 3999, key_at + n)
+    for i, value in ipairs(redis.call('MGET', unpack(KEYS, first, last))) do
+      if not passes(value) then refuse(KEYS[first + i - 1], value) end
+    end
+  end
+  key_at = key_at + n
+end
+
+-- Fail before anything is written unless each key is a sorted set or missing.
+-- KEYS: n keys. ARGV: n.
+function conditions.is_zset() for _ = 1, number() do redis.call('ZCARD', key()) end end
+
+-- Fail before anything is written unless each key is a hash or missing.
+-- KEYS: n keys. ARGV: n.
+function conditions.is_hash() for _ = 1, number() do redis.call('HLEN', key()) end end
+
+-- Pass keys that later steps build from a prefix.
+-- A cluster node whose slot is migrating then answers TRYAGAIN if one of them has left; else the
+-- script would run on half a thread.
+-- KEYS: n keys. ARGV: n.
+function conditions.declare_keys() key_at = key_at + number() end
+
+-- Refuse unless each string has its value.
+-- KEYS: n strings. ARGV: n, n values ('' for a missing string).
+function conditions.expect()
+  check_strings(number(), function(value) return (value or '') == arg() end)
+end
+
+-- Refuse unless each string has the digest of its value: a long value is not sent.
+-- KEYS: n strings. ARGV: n, n SHA-1 digests in hex.
+function conditions.expect_digest()
+  check_strings(number(), function(value) return redis.sha1hex(value or '') == arg() end)
+end
+
+-- Refuse unless each string exists.
+-- KEYS: n strings. ARGV: n.
+function conditions.expect_present()
+  check_strings(number(), function(value) return value end)
+end
+
+-- Refuse unless the thread exists and belongs to the resource.
+-- KEYS: thread record. ARGV: resource id.
+function conditions.expect_owner()
+  local name, resource = key(), arg()
+  local record = redis.call('GET', name)
+  if not record or string_field(record, 'resourceId') ~= resource then refuse(name, record) end
+  records[name] = record
+end
+
+-- Refuse unless each message pointer is missing or names the thread; see `claim`.
+-- KEYS: n message pointers. ARGV: n, thread id.
+function conditions.unclaimed()
+  local n, thread = number(), arg()
+  unclaimed_runs[#unclaimed_runs + 1] = {first = key_at + 1, last = key_at + n, thread = thread}
+  check_strings(n, function(value) return not value or value == thread end)
+end

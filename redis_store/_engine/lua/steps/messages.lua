@@ -1,0 +1,87 @@
+--- @include "lib/chunks"       in_chunks
+--- @include "lib/counts"       count_lost, add_counts
+--- @include "lib/insertion"    insert
+--- @include "lib/json"         string_field
+--- @include "lib/time"         to_us, digits
+--- @include "lib/timeline"     rank
+--- @include "steps/protocol"   writes, key, arg, number, skip
+-- The steps that write a thread's messages: bodies, timeline and counts. In the functions before
+-- them, the n ids, dates and bodies of a step follow these positions in ARGV.
+
+-- The scores of n messages, false for those that have none; and whether any has one.
+local function scores_of(timeline, ids, n)
+  local scores, any = {}, false
+  in_chunks(ARGV, function(...)
+    for _, score in ipairs(redis.call('ZMSCORE', timeline, ...)) do
+      scores[#scores + 1], any = score, any or score
+    end
+  end, ids + 1, ids + n)
+  return scores, any
+end
+
+-- Store bodies over older ones. Returns the ids and dates of the messages to insert: those that
+-- have no score, or one for another date.
+local function overwrite(timeline, prefix, scores, lost, ids, dates, bodies, n)
+  local unplaced_ids, unplaced_dates = {}, {}
+  for i = 1, n do
+    local id, us = ARGV[ids + i], tonumber(ARGV[dates + i])
+    local old = redis.call('GET', prefix .. id)
+    redis.call('SET', prefix .. id, ARGV[bodies + i], 'KEEPTTL')
+    if old then count_lost(lost, old) end
+    if not (scores[i] and old and to_us(string_field(old, 'createdAt') or '') == us) then
+      if scores[i] then redis.call('ZREM', timeline, id) end
+      unplaced_ids[#unplaced_ids + 1], unplaced_dates[#unplaced_dates + 1] = id, us
+    end
+  end
+  return unplaced_ids, unplaced_dates
+end
+
+-- Store messages behind all others, the last of which has `score`: two variadic commands, which
+-- take a seventh of the time of two for each.
+local function append(timeline, prefix, score, ids, dates, bodies, n)
+  local zadd_args, mset_args = {}, {}
+  for i = 1, n do
+    local id, date = ARGV[ids + i], ARGV[dates + i]
+    local us = tonumber(date)
+    if us <= score then us, date = score + 1, digits(score + 1) end
+    score = us
+    zadd_args[2 * i - 1], zadd_args[2 * i] = date, id
+    mset_args[2 * i - 1], mset_args[2 * i] = prefix .. id, ARGV[bodies + i]
+  end
+  in_chunks(mset_args, function(...) redis.call('MSET', ...) end)
+  in_chunks(zadd_args, function(...) redis.call('ZADD', timeline, ...) end)
+end
+
+-- Store messages, each at its place in the timeline, and count them by resource.
+-- KEYS: timeline, counts. ARGV: body prefix, n, m, n ids, n dates (created_at in µs, ascending),
+-- n bodies, m times (resource id, how many of the n have it).
+function writes.put_messages()
+  local timeline, counts, prefix, n, m = key(), key(), arg(), number(), number()
+  local ids, dates, bodies = skip(n), skip(n), skip(n)
+  local gained, lost = {}, {}
+  for _ = 1, m do gained[arg()] = number() end
+  local oldest = tonumber(ARGV[dates + 1])
+  local last = tonumber(redis.call('ZRANGE', timeline, -1, -1, 'WITHSCORES')[2] or '-inf')
+  local scores, any = scores_of(timeline, ids, n)
+  if any or last >= oldest and rank(timeline, prefix, oldest) < redis.call('ZCARD', timeline) then
+    insert(timeline, prefix, overwrite(timeline, prefix, scores, lost, ids, dates, bodies, n))
+  else
+    append(timeline, prefix, last, ids, dates, bodies, n)
+  end
+  add_counts(counts, gained, lost)
+end
+
+-- Remove messages.
+-- KEYS: timeline, counts. ARGV: body prefix, n, n ids. Reply: how many existed.
+function writes.drop_messages()
+  local timeline, counts, prefix, existed, lost = key(), key(), arg(), 0, {}
+  for _ = 1, number() do
+    local id = arg()
+    local body = redis.call('GET', prefix .. id)
+    if body then count_lost(lost, body) end
+    existed = existed + redis.call('DEL', prefix .. id)
+    redis.call('ZREM', timeline, id)
+  end
+  add_counts(counts, {}, lost)
+  return existed
+end

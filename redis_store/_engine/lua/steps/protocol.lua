@@ -1,0 +1,13 @@
+-- The protocol of `commit.lua`: the tables that steps register in, and KEYS and ARGV, which each
+-- step reads in turn. `steps.py` is the other end.
+
+local conditions, writes = {}, {}
+
+local key_at, arg_at = 0, 0
+
+local function key() key_at = key_at + 1 return KEYS[key_at] end
+local function arg() arg_at = arg_at + 1 return ARGV[arg_at] end
+local function number() return tonumber(arg()) end
+
+-- Skip n of ARGV; returns the position before them.
+local function skip(n) arg_at = arg_at + n return arg_at - n end

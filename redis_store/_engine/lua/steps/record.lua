@@ -1,0 +1,60 @@
+--- @include "lib/json"           field_span, string_field
+--- @include "lib/lifetime"       extend_lifetime
+--- @include "lib/time"           to_us, to_iso, digits
+--- @include "steps/conditions"   records
+--- @include "steps/protocol"     writes, key_at, key, arg, number
+-- The steps that write a thread as a whole: its resource, its date, its lifetime.
+
+-- Give all messages of a thread to one resource.
+-- KEYS: timeline, counts. ARGV: body prefix, resource id in JSON, resource id.
+function writes.set_resource()
+  local timeline, counts, prefix, json, resource, n = key(), key(), arg(), arg(), arg(), 0
+  for _, id in ipairs(redis.call('ZRANGE', timeline, 0, -1)) do
+    -- With the timeline, as in `page.lua`: a body that has migrated must not read as missing.
+    local body = redis.call('MGET', timeline, prefix .. id)[2]
+    local first, last = field_span(body or '', 'resourceId')
+    if first then
+      body = string.sub(body, 1, first - 1) .. json .. string.sub(body, last + 1)
+      redis.call('SET', prefix .. id, body, 'KEEPTTL')
+      n = n + 1
+    end
+  end
+  redis.call('DEL', counts)
+  if n > 0 then redis.call('HSET', counts, resource, n) end
+end
+
+-- Move a thread's updated_at strictly ahead, to now at least; also where indexes list it.
+-- KEYS: thread record, n indexes. ARGV: now in µs, now in ISO 8601, n, thread id. Reply: nothing
+-- if the thread is missing; else updated_at in µs and, if n is 0, the thread's resource id.
+function writes.touch()
+  local name, us, iso, n, thread = key(), arg(), arg(), number(), arg()
+  -- No step before this one writes a record, so the one that `expect_owner` read is current.
+  local record = records[name] or redis.call('GET', name)
+  records[name] = nil
+  if not record then
+    key_at = key_at + n
+    return {}
+  end
+  local first, last = field_span(record, 'updatedAt')
+  local before = first and string.sub(record, first + 1, last - 1)
+  -- Dates of one format compare as text, so the usual case computes none.
+  local before_us = before and (#before ~= #iso or before >= iso) and to_us(before)
+  if before_us and before_us >= tonumber(us) then
+    us, iso = digits(before_us + 1), to_iso(before_us + 1)
+  end
+  local head = string.sub(record, 1, first or -2) .. (first and '' or ',"updatedAt":"')
+  redis.call('SET', name, head .. iso .. (last and string.sub(record, last) or '"}'), 'KEEPTTL')
+  for _ = 1, n do redis.call('ZADD', key(), 'XX', us, thread) end
+  return {us, n == 0 and string_field(record, 'resourceId')}
+end
+
+-- Extend a thread's lifetime: `extend_lifetime` in `lib/lifetime.lua`.
+-- KEYS: thread record, timeline, counts. ARGV: body prefix, message pointer prefix ('' if the
+-- pointers are in other slots), ttl in ms, n, n ids just written. Reply: ms left, and the ids of
+-- the messages whose lifetime was set.
+function writes.extend()
+  local record, timeline, counts = key(), key(), key()
+  local prefix, pointer_prefix, ttl, ids = arg(), arg(), number(), {}
+  for _ = 1, number() do ids[#ids + 1] = arg() end
+  return extend_lifetime(record, timeline, counts, prefix, pointer_prefix, ttl, ids)
+end

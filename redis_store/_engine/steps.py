@@ -1,0 +1,226 @@
+"""The steps that ``lua/commit.lua`` runs: one builder per step, grouped as in ``lua/steps/``.
+
+A docstring here is the header of the step there: what it does, which KEYS and ARGV it takes in
+order, and its reply if it has one. A condition refuses the commit: nothing is written, and the
+caller learns the keys that conflicted. All conditions come before all writes.
+
+Tests: ``tests/engine/test_steps.py``.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import sha1
+from operator import attrgetter
+from typing import NamedTuple
+
+import msgspec
+
+from redis_store._connections.commands import Argument, Command
+from redis_store._engine.splices import Edit
+from redis_store._engine.timestamps import iso
+
+
+class Step(NamedTuple):
+    """One step of a commit, with the KEYS and ARGV it takes."""
+
+    name: str
+    keys: list[str]
+    args: list[Argument]
+
+
+class Body(NamedTuple):
+    """A message as ``put_messages`` stores it."""
+
+    id: str
+    created_us: int
+    resource_id: str
+    json: bytes
+
+
+_created_us = attrgetter("created_us")
+
+
+# Conditions
+
+
+def is_zset(keys: Sequence[str]) -> Step:
+    """Fail before anything is written unless each key is a sorted set or missing.
+
+    KEYS: n keys. ARGV: n.
+    """
+    return Step("is_zset", [*keys], [len(keys)])
+
+
+def is_hash(keys: Sequence[str]) -> Step:
+    """Fail before anything is written unless each key is a hash or missing.
+
+    KEYS: n keys. ARGV: n.
+    """
+    return Step("is_hash", [*keys], [len(keys)])
+
+
+def declare_keys(keys: Sequence[str]) -> Step:
+    """Pass keys that later steps build from a prefix.
+
+    A cluster node whose slot is migrating then answers TRYAGAIN if one of them has left; else the
+    script would run on half a thread.
+
+    KEYS: n keys. ARGV: n.
+    """
+    return Step("declare_keys", [*keys], [len(keys)])
+
+
+def expect(values: Mapping[str, bytes | None]) -> Step:
+    """Refuse unless each string has its value.
+
+    KEYS: n strings. ARGV: n, n values ('' for a missing string).
+    """
+    return Step("expect", [*values], [len(values), *(value or b"" for value in values.values())])
+
+
+def expect_digest(values: Mapping[str, bytes]) -> Step:
+    """Refuse unless each string has the digest of its value: a long value is not sent.
+
+    KEYS: n strings. ARGV: n, n SHA-1 digests in hex.
+    """
+    # The digest guards against races, not attacks.
+    digests = [sha1(value, usedforsecurity=False).hexdigest() for value in values.values()]
+    return Step("expect_digest", [*values], [len(values), *digests])
+
+
+def expect_present(keys: Sequence[str]) -> Step:
+    """Refuse unless each string exists.
+
+    KEYS: n strings. ARGV: n.
+    """
+    return Step("expect_present", [*keys], [len(keys)])
+
+
+def expect_owner(record: str, resource_id: str) -> Step:
+    """Refuse unless the thread exists and belongs to the resource.
+
+    KEYS: thread record. ARGV: resource id.
+    """
+    return Step("expect_owner", [record], [resource_id])
+
+
+def unclaimed(pointers: Sequence[str], thread_id: str) -> Step:
+    """Refuse unless each message pointer is missing or names the thread; see `claim`.
+
+    KEYS: n message pointers. ARGV: n, thread id.
+    """
+    return Step("unclaimed", [*pointers], [len(pointers), thread_id])
+
+
+# Writes of one or more keys
+
+
+def claim() -> Step:
+    """Point messages at their thread: those of the first `unclaimed` that has no `claim` yet.
+
+    The two pair up in order, so that the pointers are sent once instead of twice.
+
+    KEYS: none. ARGV: none.
+    """
+    return Step("claim", [], [])
+
+
+def set_strings(values: Mapping[str, bytes | str]) -> Step:
+    """Store strings. A key that expires keeps its lifetime.
+
+    KEYS: n strings. ARGV: n, n values.
+    """
+    return Step("set_strings", [*values], [len(values), *values.values()])
+
+
+def splice(key: str, splices: Sequence[Edit]) -> Step:
+    """Replace parts of a string, so that only the changes are sent. It keeps its lifetime.
+
+    KEYS: string. ARGV: n, n times (bytes to keep, bytes to drop, text in their place).
+    """
+    return Step("splice", [key], [len(splices), *(value for each in splices for value in each)])
+
+
+def delete(keys: Sequence[str]) -> Step:
+    """Delete keys of any type.
+
+    KEYS: n keys. ARGV: n.
+    """
+    return Step("delete", [*keys], [len(keys)])
+
+
+def command(command: Command) -> Step:
+    """Run a command that takes one key, ahead of its other arguments.
+
+    KEYS: its key. ARGV: its name, n, its n other arguments.
+    """
+    name, key, *args = command
+    return Step("command", [str(key)], [name, len(args), *args])
+
+
+# Writes of messages
+
+
+def put_messages(timeline: str, counts: str, prefix: str, bodies: Sequence[Body]) -> Step:
+    """Store messages, each at its place in the timeline, and count them by resource.
+
+    KEYS: timeline, counts. ARGV: body prefix, n, m, n ids, n dates (created_at in µs, ascending),
+    n bodies, m times (resource id, how many of the n have it).
+    """
+    bodies = sorted(bodies, key=_created_us)
+    counted = Counter([body.resource_id for body in bodies])
+    args: list[Argument] = [prefix, len(bodies), len(counted)]
+    args += [body.id for body in bodies]
+    args += [body.created_us for body in bodies]
+    args += [body.json for body in bodies]
+    for resource_id, count in counted.items():
+        args += (resource_id, count)
+    return Step("put_messages", [timeline, counts], args)
+
+
+def drop_messages(timeline: str, counts: str, prefix: str, ids: Sequence[str]) -> Step:
+    """Remove messages.
+
+    KEYS: timeline, counts. ARGV: body prefix, n, n ids. Reply: how many existed.
+    """
+    return Step("drop_messages", [timeline, counts], [prefix, len(ids), *ids])
+
+
+# Writes of a thread as a whole
+
+
+def set_resource(timeline: str, counts: str, prefix: str, resource_id: str) -> Step:
+    """Give all messages of a thread to one resource.
+
+    KEYS: timeline, counts. ARGV: body prefix, resource id in JSON, resource id.
+    """
+    json = msgspec.json.encode(resource_id)
+    return Step("set_resource", [timeline, counts], [prefix, json, resource_id])
+
+
+def touch(record: str, indexes: Sequence[str], now_us: int, thread_id: str) -> Step:
+    """Move a thread's updated_at strictly ahead, to now at least; also where indexes list it.
+
+    KEYS: thread record, n indexes. ARGV: now in µs, now in ISO 8601, n, thread id. Reply: nothing
+    if the thread is missing; else updated_at in µs and, if n is 0, the thread's resource id.
+    """
+    return Step("touch", [record, *indexes], [now_us, iso(now_us), len(indexes), thread_id])
+
+
+def extend(  # noqa: PLR0917 - in the order of KEYS and ARGV
+    record: str,
+    timeline: str,
+    counts: str,
+    prefix: str,
+    pointer_prefix: str,
+    ttl_ms: int,
+    ids: Sequence[str],
+) -> Step:
+    """Extend a thread's lifetime: `extend_lifetime` in `lib/lifetime.lua`.
+
+    KEYS: thread record, timeline, counts. ARGV: body prefix, message pointer prefix ('' if the
+    pointers are in other slots), ttl in ms, n, n ids just written. Reply: ms left, and the ids of
+    the messages whose lifetime was set.
+    """
+    keys = [record, timeline, counts]
+    return Step("extend", keys, [prefix, pointer_prefix, ttl_ms, len(ids), *ids])
