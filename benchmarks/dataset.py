@@ -92,9 +92,9 @@ class Dataset:
 
     async def drop_scratch(self, thread_id: str, tag: str, count: int) -> None:
         """Remove that thread with the messages that were saved to it."""
-        keys = [KEYS.thread(thread_id), KEYS.order(thread_id), KEYS.owners(thread_id)]
+        keys = [KEYS.thread(thread_id), KEYS.timeline(thread_id), KEYS.resource_counts(thread_id)]
         for i in range(count):
-            keys += (KEYS.message_index(f"{tag}-{i}"), KEYS.message(thread_id, f"{tag}-{i}"))
+            keys += (KEYS.message_pointer(f"{tag}-{i}"), KEYS.message(thread_id, f"{tag}-{i}"))
         for first in range(0, len(keys), _CHUNK):
             await self._client.unlink(*keys[first : first + _CHUNK])
 

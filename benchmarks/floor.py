@@ -40,7 +40,7 @@ class Floor:
         """See ``Contender``: SORT follows the order and reads the bodies in one command."""
         window = ("LIMIT", 0, count, "DESC") if count else ()
         pattern = f"{KEYS.bodies(thread_id)}*"
-        packed = pack("SORT", KEYS.order(thread_id), "BY", "nosort", *window, "GET", pattern)
+        packed = pack("SORT", KEYS.timeline(thread_id), "BY", "nosort", *window, "GET", pattern)
 
         async def run() -> int:
             return len(records.messages((await self._wire.send(packed))[0]))
@@ -50,14 +50,14 @@ class Floor:
     def save(self, messages: Sequence[Message]) -> Job:
         """See ``Contender``: two variadic commands. Not atomic."""
         thread_id, resource_id = messages[0].thread_id, messages[0].resource_id
-        bodies, order = KEYS.bodies(thread_id), KEYS.order(thread_id)
+        bodies, order = KEYS.bodies(thread_id), KEYS.timeline(thread_id)
 
         async def run() -> int:
             record = records.thread_record(thread_id, resource_id)
             stored: list[bytes | str] = [KEYS.thread(thread_id), record]
             scored: list[str | int] = []
             for id_, score, body in records.encoded(messages):
-                stored += (bodies + id_, body, KEYS.message_index(id_), thread_id)
+                stored += (bodies + id_, body, KEYS.message_pointer(id_), thread_id)
                 scored += (score, id_)
             await self._wire.send(pack("MSET", *stored) + pack("ZADD", order, *scored), 2)
             return len(messages)

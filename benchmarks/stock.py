@@ -48,7 +48,7 @@ class Stock:
         """See ``Contender``: the ids, then the messages."""
 
         async def run() -> int:
-            order, bodies = KEYS.order(thread_id), KEYS.bodies(thread_id)
+            order, bodies = KEYS.timeline(thread_id), KEYS.bodies(thread_id)
             if count:
                 ids = await self._client.zrevrange(order, 0, count - 1)
             else:
@@ -66,8 +66,8 @@ class Stock:
             async with self._client.pipeline() as pipe:
                 for id_, score, body in records.encoded(messages):
                     pipe.set(KEYS.message(thread_id, id_), body)
-                    pipe.set(KEYS.message_index(id_), thread_id)
-                    pipe.zadd(KEYS.order(thread_id), {id_: score})
+                    pipe.set(KEYS.message_pointer(id_), thread_id)
+                    pipe.zadd(KEYS.timeline(thread_id), {id_: score})
                 pipe.set(KEYS.thread(thread_id), records.thread_record(thread_id, resource_id))
                 await pipe.execute()
             return len(messages)

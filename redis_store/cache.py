@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from redis_store._connections.commands import Argument
 from redis_store._engine import codecs
 from redis_store._engine.arguments import check_dict, check_id, check_int, check_ttl
-from redis_store._engine.database import Batch
+from redis_store._engine.database import Database
 from redis_store._engine.operations import Repository, operation, query, unbounded
 from redis_store._engine.scripts import CACHE_INCREMENT, CACHE_PUSH, CACHE_PUSH_INDEXED, CACHE_RAISE
 from redis_store._engine.timestamps import MILLISECOND
@@ -25,21 +25,21 @@ class CacheStore(Repository):
     says that it may have been applied.
 
     Args:
-        batch: The way to the server.
+        db: The way to the server.
         prefix: What every key starts with, behind the store's ``key_prefix``.
         ttl: How long values live that are given no ``ttl``, and lists and counters after each
             write; ``None`` or nothing positive is for ever. Below a second it is a second.
     """
 
-    def __init__(self, batch: Batch, prefix: str = PREFIX, ttl: timedelta | None = TTL) -> None:
-        super().__init__(batch)
+    def __init__(self, db: Database, prefix: str = PREFIX, ttl: timedelta | None = TTL) -> None:
+        super().__init__(db)
         self._prefix = prefix
         self._ttl_ms = _milliseconds(ttl)
 
     @query
     async def get(self, key: str) -> Any:
         """Read a value; ``None`` if unknown. A stored value that is no JSON comes back as text."""
-        stored = await self._batch.command("GET", self._key("key", key))
+        stored = await self._db.command("GET", self._key("key", key))
         return None if stored is None else codecs.decode_value(stored)
 
     @operation
@@ -55,7 +55,7 @@ class CacheStore(Repository):
         check_ttl("ttl", ttl)
         ttl_ms = self._ttl_ms if isinstance(ttl, UnsetType) else _milliseconds(ttl)
         expiry: tuple[Argument, ...] = ("PX", ttl_ms) if ttl_ms else ()
-        await self._batch.command("SET", name, codecs.encode("value", value), *expiry)
+        await self._db.command("SET", name, codecs.encode("value", value), *expiry)
 
     @operation
     async def list_push(self, key: str, value: Any) -> int:
@@ -66,38 +66,36 @@ class CacheStore(Repository):
         """
         name = self._key("key", key)
         json = codecs.encode("value", value)
-        return int(
-            await self._batch.run(CACHE_PUSH, [name], [json, self._ttl_ms], repeatable=False)
-        )
+        return int(await self._db.run(CACHE_PUSH, [name], [json, self._ttl_ms], repeatable=False))
 
     @query
     async def list_length(self, key: str) -> int:
         """Count a list's values; 0 if unknown."""
-        return int(await self._batch.command("LLEN", self._key("key", key)))
+        return int(await self._db.command("LLEN", self._key("key", key)))
 
     @query
     async def list_from_to(self, key: str, start: int, stop: int = -1) -> list[Any]:
         """Read the values between two positions, both included; below 0 counts from the end."""
         for argument, position in (("start", start), ("stop", stop)):
             check_int(argument, position)
-        stored = await self._batch.command("LRANGE", self._key("key", key), start, stop)
+        stored = await self._db.command("LRANGE", self._key("key", key), start, stop)
         return [codecs.decode_value(value) for value in stored]
 
     @operation
     async def delete(self, key: str) -> None:
         """Remove a value, list or counter; an unknown one is fine."""
-        await self._batch.command("DEL", self._key("key", key))
+        await self._db.command("DEL", self._key("key", key))
 
     @unbounded
     async def clear(self) -> None:
         """Remove everything under the prefix. Scans the whole keyspace of every node."""
-        await self._batch.clear(self._keys.everything_under(self._prefix))
+        await self._db.clear(self._keys.everything_under(self._prefix))
 
     @operation
     async def increment(self, key: str) -> int:
         """Add one to a counter and refresh its time to live, in one step; return its value."""
         name = self._key("key", key)
-        return int(await self._batch.run(CACHE_INCREMENT, [name], [self._ttl_ms], repeatable=False))
+        return int(await self._db.run(CACHE_INCREMENT, [name], [self._ttl_ms], repeatable=False))
 
     @operation
     async def list_push_indexed(
@@ -123,9 +121,9 @@ class CacheStore(Repository):
         body = {field: item for field, item in value.items() if field != "index"}
         args: list[Argument] = [codecs.encode("value", body), self._ttl_ms]
         if self._keys.slot(keys[0]) == self._keys.slot(keys[1]):
-            return int(await self._batch.run(CACHE_PUSH_INDEXED, keys, args, repeatable=False))
-        index = int(await self._batch.run(CACHE_PUSH_INDEXED, keys[:1], args, repeatable=False))
-        await self._batch.run(CACHE_RAISE, keys[1:], [index + 1, self._ttl_ms])
+            return int(await self._db.run(CACHE_PUSH_INDEXED, keys, args, repeatable=False))
+        index = int(await self._db.run(CACHE_PUSH_INDEXED, keys[:1], args, repeatable=False))
+        await self._db.run(CACHE_RAISE, keys[1:], [index + 1, self._ttl_ms])
         return index
 
     def _key(self, argument: str, key: object) -> str:

@@ -183,14 +183,12 @@ class ReplicationError(BackendError):
 
     Attributes:
         confirmed: How many did.
-        replies: What the primary replied.
     """
 
-    def __init__(self, confirmed: int, wanted: int, replies: Any) -> None:
+    def __init__(self, confirmed: int, wanted: int) -> None:
         super().__init__(
             f"{confirmed} of {wanted} replicas confirmed a write that is on the primary",
             code="BACKEND_REPLICATION",
             details={"reason": "REPLICATION", "confirmed": confirmed, "wanted": wanted},
         )
         self.confirmed = confirmed
-        self.replies = replies

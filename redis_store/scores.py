@@ -15,13 +15,12 @@ from redis_store._engine.arguments import (
     check_paging,
     check_text,
 )
-from redis_store._engine.database import Batch
+from redis_store._engine.database import Database
 from redis_store._engine.index_pages import Index, Listing, Query
-from redis_store._engine.indexes import SCORES, of_score, relist, settle, span
+from redis_store._engine.indexes import SCORES, span
 from redis_store._engine.operations import Repository, operation, query, unbounded
-from redis_store._engine.plan import Found
-from redis_store._engine.transaction import attempts
-from redis_store.errors import CorruptRecordError, InvalidArgumentError
+from redis_store._engine.transaction import Transaction, transact
+from redis_store.errors import InvalidArgumentError
 from redis_store.models import Score
 from redis_store.pages import Page, Paging
 
@@ -36,9 +35,9 @@ class ScoreStore(Repository):
     span) is read, 500 at a time.
     """
 
-    def __init__(self, batch: Batch) -> None:
-        super().__init__(batch)
-        self._scores: Listing[Score] = Listing(batch, SCORES)
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self._scores: Listing[Score] = Listing(db, SCORES)
 
     @operation
     async def save_score(self, score: Score) -> Score:
@@ -52,28 +51,23 @@ class ScoreStore(Repository):
         """
         score = _checked(score)
         key = self._keys.score(score.id)
-        found: Found = {key: None}
-        rounds = attempts(self._batch)
-        while True:
-            tx = next(rounds)
-            before = _readable(key, found[key])
+
+        async def attempt(tx: Transaction) -> Score:
+            # A score that is saved is usually new: the conflict brings a known one's record.
+            before = SCORES.read(key, tx.assume(key, None))
             saved = replace(score, created_at=before.created_at) if before else score
-            tx.same(found)
-            json, entries = codecs.encode("score", saved), of_score(self._keys, key, saved)
-            tx.set(key, json)
-            relist(tx, of_score(self._keys, key, before) if before else (), entries)
-            refused = await tx.commit()
-            if not refused:
-                await settle(self._batch, SCORES, {key: json}, {key: entries})
-                return saved
-            found |= refused
+            tx.set(key, codecs.encode("score", saved))
+            SCORES.reindex(tx, key, before=before, after=saved)
+            return saved
+
+        return await transact(self._db, attempt)
 
     @query
     async def get_score_by_id(self, id: str) -> Score | None:
         """Read a score, or ``None``. One round trip."""
         check_id("id", id)
         key = self._keys.score(id)
-        stored = await self._batch.command("GET", key)
+        stored = await self._db.command("GET", key)
         return None if stored is None else codecs.decode_score(key, stored)
 
     @query
@@ -160,7 +154,7 @@ class ScoreStore(Repository):
     @unbounded
     async def dangerously_clear_all(self) -> None:
         """Remove every score under the store's prefix. Scans the whole keyspace of every node."""
-        await self._batch.clear(self._keys.score_patterns())
+        await self._db.clear(self._keys.score_patterns())
 
     async def _page(
         self, paging: Paging, index: Index[Score], filters: dict[str, str | None]
@@ -175,14 +169,6 @@ class ScoreStore(Repository):
 
     def _index(self, attribute: str, value: str, lists: Callable[[Score], bool]) -> Index[Score]:
         return Index(self._keys.scores_by(attribute, value), lists)
-
-
-def _readable(key: str, stored: bytes | None) -> Score | None:
-    """Decode a record that is about to go; one that cannot be read must not stop that."""
-    try:
-        return None if stored is None else codecs.decode_score(key, stored)
-    except CorruptRecordError:
-        return None
 
 
 def _checked(value: object) -> Score:

@@ -17,7 +17,7 @@ from redis_store._connections.addresses import Address, Topology
 from redis_store._connections.connecting import Deployment, Limits, ReadFrom
 from redis_store._connections.current_call import CURRENT, Call
 from redis_store._engine.arguments import check_count
-from redis_store._engine.database import Batch
+from redis_store._engine.database import Database
 from redis_store._engine.keys import Keys
 from redis_store._engine.operations import operation, unbounded
 from redis_store.cache import CacheStore
@@ -161,17 +161,16 @@ class RedisStore:
             raise options.wrong("hash_tags", "must be on for a cluster")
         self._keys = Keys(key_prefix, hash_tags=on_cluster if hash_tags is None else hash_tags)
         self._server: EmbeddedServer | None = None
-        self.ready: Deployment | None = None
         self._closed = False
         self._lock = anyio.Lock()
-        self._batch = batch = Batch(
-            self, self._keys, scans=indexes == "scan", thread_ttl=thread_ttl
+        self._db = Database(
+            self._keys, self._connected, scans=indexes == "scan", thread_ttl=thread_ttl
         )
         self._retention = retention or Retention()
-        self._memory = MemoryStore(batch)
-        self._workflows = WorkflowStore(batch)
-        self._scores = ScoreStore(batch)
-        self._cache = CacheStore(batch, cache_prefix, cache_ttl)
+        self._memory = MemoryStore(self._db)
+        self._workflows = WorkflowStore(self._db)
+        self._scores = ScoreStore(self._db)
+        self._cache = CacheStore(self._db, cache_prefix, cache_ttl)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -252,7 +251,7 @@ class RedisStore:
         Raises:
             BackendError: The server cannot be reached, refuses the login, or is too old.
         """
-        await self.client()
+        await self._connected()
 
     async def close(self) -> None:
         """Close what the store opened: connections, and the embedded server. Idempotent."""
@@ -260,7 +259,7 @@ class RedisStore:
         with anyio.CancelScope(shield=True):
             async with self._lock:
                 self._closed = True
-                self.ready = None
+                self._db.deployment = None
                 if self._client is not None:
                     await self._client.close()
                 if self._server is not None:
@@ -296,7 +295,7 @@ class RedisStore:
         Args:
             progress: Called after each batch with how many keys of a kind are done.
         """
-        await Reindexing(self._batch).run(progress)
+        await Reindexing(self._db).run(progress)
 
     @unbounded
     async def verify(self, *, repair: bool = False) -> Report:
@@ -312,7 +311,7 @@ class RedisStore:
         Returns:
             What was looked at, found and mended.
         """
-        return await Verification(self._batch, repair=repair).run()
+        return await Verification(self._db, repair=repair).run()
 
     @unbounded
     async def prune(
@@ -335,27 +334,28 @@ class RedisStore:
         """
         if max_batches is not None:
             check_count("max_batches", max_batches)
-        if self._batch.scans:
-            await Reindexing(self._batch).run()
-        return await Pruning(self._batch, self._memory, self._retention).run(max_batches, progress)
+        if self._db.scans:
+            await Reindexing(self._db).run()
+        return await Pruning(self._db, self._retention).run(max_batches, progress)
 
     @operation
     async def ping(self) -> bool:
         """Ask the server for a sign of life: one round trip, ``True`` or an error."""
-        return bool(await self._batch.command("PING") == b"PONG")
+        return bool(await self._db.command("PING") == b"PONG")
 
-    async def client(self) -> Deployment:
-        """Return the connected client: see ``batch.Connected``."""
+    async def _connected(self) -> Deployment:
+        """Return the deployment, connecting it first if need be."""
         async with self._lock:
             self._check_open()
-            if self.ready is None:
-                # For itself, though a call needs it: with time of its own, and on the primary.
+            if self._db.deployment is None:
+                # Connecting has its own deadline and uses the primary, even when a read triggered
+                # it.
                 token = CURRENT.set(Call(monotonic(), reads=False))
                 try:
-                    self.ready = await self._prepared()
+                    self._db.deployment = await self._prepared()
                 finally:
                     CURRENT.reset(token)
-            return self.ready
+            return self._db.deployment
 
     def _check_open(self) -> None:
         if self._closed:
@@ -369,21 +369,10 @@ class RedisStore:
             local = addresses.parse(self._server.url)
             self._client = self._connect(replace(local, db=self._address.db))
         await handshake.prepare(self._client, clustered=self._topology == "cluster")
-        if not self._batch.scans:
-            await adopt(Batch(_Ready(self._client), self._keys))
+        if not self._db.scans:
+            await adopt(Database.over(self._client, self._keys))
         self._client.patient = True
         return self._client
 
     def _connect(self, address: Address) -> Deployment:
         return topology.connect(address, self._options, self._limits, self._read_from)
-
-
-class _Ready:
-    """A connected client, for what must be done before the store counts as ready."""
-
-    def __init__(self, client: Deployment) -> None:
-        self.ready = client
-
-    async def client(self) -> Deployment:
-        """Return it: see ``batch.Connected``."""
-        return self.ready

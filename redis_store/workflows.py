@@ -24,14 +24,13 @@ from redis_store._engine.arguments import (
     check_run_id,
     check_workflow_name,
 )
-from redis_store._engine.database import Batch
+from redis_store._engine.database import Database
 from redis_store._engine.index_pages import Index, Listing, Query
-from redis_store._engine.indexes import RUNS, Entry, of_run, relist, settle
-from redis_store._engine.keys import RUN_NAMESPACE, Keys
+from redis_store._engine.indexes import RUNS
+from redis_store._engine.keys import RUN_NAMESPACE
 from redis_store._engine.operations import Repository, operation, query, unbounded
 from redis_store._engine.timestamps import later_than
-from redis_store._engine.transaction import Transaction, attempts
-from redis_store.errors import CorruptRecordError
+from redis_store._engine.transaction import Transaction, transact
 from redis_store.json_values import is_array, is_object
 from redis_store.models import WorkflowRun, now
 from redis_store.pages import Page, Paging
@@ -49,19 +48,12 @@ class _Stored(NamedTuple):
     @classmethod
     def of(cls, key: str, json: bytes) -> Self:
         """Read what was found."""
-        try:
-            return cls(key, json, codecs.decode_run(key, json))
-        except CorruptRecordError:
-            return cls(key, json, None)
+        return cls(key, json, RUNS.read(key, json))
 
     @property
     def run(self) -> WorkflowRun:
         """The run, or CorruptRecordError."""
         return self.readable or codecs.decode_run(self.key, self.json)
-
-    def entries(self, keys: Keys) -> Collection[Entry]:
-        """Its index entries; that it cannot be read must not stop its going."""
-        return of_run(keys, self.key, self.readable) if self.readable else ()
 
 
 class WorkflowStore(Repository):
@@ -73,9 +65,9 @@ class WorkflowStore(Repository):
     suffix are found too, and stay where they are.
     """
 
-    def __init__(self, batch: Batch) -> None:
-        super().__init__(batch)
-        self._runs: Listing[WorkflowRun] = Listing(batch, RUNS)
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self._runs: Listing[WorkflowRun] = Listing(db, RUNS)
 
     @property
     def supports_concurrent_updates(self) -> bool:
@@ -112,24 +104,26 @@ class WorkflowStore(Repository):
         begun = None if created_at is None else check_date("created_at", created_at)
         updated = None if updated_at is None else check_date("updated_at", updated_at)
         key = self._keys.run(namespace, workflow_name, run_id)
-        async with self._batch.turns.of(key):
-            for tx in attempts(self._batch):
-                before = await self._find(namespace, workflow_name, run_id)
-                known = before.readable if before else None
-                moment = now()
-                run = WorkflowRun(
-                    workflow_name=workflow_name,
-                    run_id=run_id,
-                    snapshot=snapshot,
-                    resource_id=resource_id or (known.resource_id if known else None),
-                    created_at=begun or (known.created_at if known else moment),
-                    updated_at=updated or moment,
-                )
-                former = before.json if before and known else None
-                json = codecs.encode_run(namespace, run, encoded, former)
-                after = _Stored(before.key if before else key, json, run)
-                if await self._replaced(tx, namespace, before, after):
-                    return
+
+        async def attempt(tx: Transaction) -> None:
+            before = await self._find(namespace, workflow_name, run_id)
+            known = before.readable if before else None
+            moment = now()
+            run = WorkflowRun(
+                workflow_name=workflow_name,
+                run_id=run_id,
+                snapshot=snapshot,
+                resource_id=resource_id or (known.resource_id if known else None),
+                created_at=begun or (known.created_at if known else moment),
+                updated_at=updated or moment,
+            )
+            former = before.json if before and known else None
+            json = codecs.encode_run(namespace, run, encoded, former)
+            after = _Stored(before.key if before else key, json, run)
+            _replace(tx, before, after, is_listed=namespace == RUN_NAMESPACE)
+
+        async with self._db.locks.of(key):
+            await transact(self._db, attempt)
 
     @query
     async def load_workflow_snapshot(
@@ -175,7 +169,7 @@ class WorkflowStore(Repository):
                 snapshot["requestContext"] = codecs.join(known)
             return snapshot
 
-        merged = await self._modify(workflow_name, run_id, change)
+        merged = await self._change(workflow_name, run_id, change)
         context: object = {} if merged is None else merged.get("context")
         return context if is_object(context) else {}
 
@@ -210,7 +204,7 @@ class WorkflowStore(Repository):
             return snapshot | codecs.split("state", state)
 
         # Applied twice, a guarded change would find its own status.
-        return await self._modify(workflow_name, run_id, change, repeatable=expected is None)
+        return await self._change(workflow_name, run_id, change, repeatable=expected is None)
 
     @query
     async def get_workflow_run_by_id(
@@ -275,22 +269,20 @@ class WorkflowStore(Repository):
         """Remove a run; an unknown one is fine. Two round trips."""
         check_run(RUN_NAMESPACE, workflow_name, run_id)
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
-        async with self._batch.turns.of(key):
-            for tx in attempts(self._batch):
-                found = await self._find_all(workflow_name, run_id)
-                for each in found:
-                    tx.same({each.key: each.json})
-                    tx.delete([each.key])
-                    relist(tx, each.entries(self._keys), ())
-                if not found or not await tx.commit():
-                    gone = [each.key for each in found]
-                    await settle(self._batch, RUNS, dict.fromkeys(gone), dict.fromkeys(gone, ()))
-                    return
+
+        async def attempt(tx: Transaction) -> None:
+            for found in await self._find_all(workflow_name, run_id):
+                tx.expect({found.key: found.json})
+                tx.delete([found.key])
+                RUNS.reindex(tx, found.key, before=found.readable, after=None)
+
+        async with self._db.locks.of(key):
+            await transact(self._db, attempt)
 
     @unbounded
     async def dangerously_clear_all(self) -> None:
         """Remove every run under the store's prefix. Scans the whole keyspace of every node."""
-        await self._batch.clear(self._keys.workflow_patterns())
+        await self._db.clear(self._keys.workflow_patterns())
 
     def _index(
         self, attribute: str, value: str, lists: Callable[[WorkflowRun], bool]
@@ -303,7 +295,7 @@ class WorkflowStore(Repository):
         if stored is not None:
             return _Stored.of(key, stored)
         suffixed = await self._suffixed(key, *listed) if namespace == RUN_NAMESPACE else []
-        for name, found in (await self._batch.get(suffixed)).items():
+        for name, found in (await self._db.get(suffixed)).items():
             if found is not None:
                 return _Stored.of(name, found)
         return None
@@ -311,7 +303,7 @@ class WorkflowStore(Repository):
     async def _find_all(self, workflow_name: str, run_id: str) -> list[_Stored]:
         """Find a run under every key that is known to have it, at the cost of ``_find``."""
         key, stored, listed = await self._look(RUN_NAMESPACE, workflow_name, run_id)
-        found = {key: stored, **await self._batch.get(await self._suffixed(key, *listed))}
+        found = {key: stored, **await self._db.get(await self._suffixed(key, *listed))}
         return [_Stored.of(name, json) for name, json in found.items() if json is not None]
 
     async def _look(
@@ -320,19 +312,19 @@ class WorkflowStore(Repository):
         """Read a run where it should be, and the index of other keys unless all are scanned."""
         key = self._keys.run(namespace, workflow_name, run_id)
         (index,) = self._keys.runs_by("suffixed", run_id)
-        lookup = [] if self._batch.scans else [("ZRANGE", index, 0, -1)]
-        stored, *listed = await self._batch.send([("GET", key), *lookup])
+        lookup = [] if self._db.scans else [("ZRANGE", index, 0, -1)]
+        stored, *listed = await self._db.send([("GET", key), *lookup])
         return key, stored, listed
 
     async def _suffixed(self, key: str, listed: Sequence[bytes] = ()) -> list[str]:
         """Find the keys with a resource suffix under which a run may be."""
-        if not self._batch.scans:
+        if not self._db.scans:
             names = [self._keys.of_member(member.decode()) for member in listed]
             return [name for name in names if name.startswith(key + self._keys.run_suffix(""))]
         pattern = self._keys.suffixed_runs_pattern(key)
-        return [name async for _, names in self._batch.scan(pattern, "string") for name in names]
+        return [name async for _, names in self._db.scan(pattern, "string") for name in names]
 
-    async def _modify(
+    async def _change(
         self,
         workflow_name: str,
         run_id: str,
@@ -340,54 +332,47 @@ class WorkflowStore(Repository):
         *,
         repeatable: bool = True,
     ) -> dict[str, Any] | None:
-        """Change the snapshot by what was read, again until nobody came between."""
-        key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
-        rounds = attempts(self._batch, repeatable=repeatable)
-        async with self._batch.turns.of(key):
-            while True:
-                tx = next(rounds)
-                found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
-                if found is None:
-                    return None
-                record = codecs.decode_fields(found.key, found.json)
-                # Where it is stored as text, or missing, what was read of it takes its place.
-                fields = codecs.fields_of(record.get("snapshot")) or codecs.split_read(
-                    found.key, found.run.snapshot
-                )
-                snapshot = change(found.run, fields)
-                if snapshot is None:
-                    return None
-                later = later_than(found.run.updated_at)
-                record["snapshot"] = codecs.join(snapshot)
-                record["updatedAt"] = Raw(codecs.encode("updated_at", later))
-                json = bytes(codecs.join(record))
-                run = codecs.decode_run(found.key, json)
-                after = _Stored(found.key, json, run)
-                if await self._replaced(tx, RUN_NAMESPACE, found, after):
-                    return run.snapshot
-
-    async def _replaced(
-        self, tx: Transaction, namespace: str, before: _Stored | None, after: _Stored
-    ) -> bool:
-        """Store a run in place of what was found, and list it in place of that.
+        """Change a run's snapshot atomically.
 
         Returns:
-            Whether it is still what was found, and so was replaced.
+            The snapshot as it is now; ``None`` when the run is unknown or ``change`` returned that.
         """
-        if before is None:
-            tx.same({after.key: None})
-            tx.set(after.key, after.json)
-        else:
-            tx.replace(after.key, before.json, after.json)
-        if namespace != RUN_NAMESPACE:
-            return not await tx.commit()
-        former = before.entries(self._keys) if before else ()
-        entries = after.entries(self._keys)
-        relist(tx, former, entries)
-        if await tx.commit():
-            return False
-        await settle(self._batch, RUNS, {after.key: after.json}, {after.key: entries})
-        return True
+        key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
+
+        async def attempt(tx: Transaction) -> dict[str, Any] | None:
+            found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
+            if found is None:
+                return None
+            record = codecs.decode_fields(found.key, found.json)
+            # A snapshot that is missing, or stored as text, is replaced by what was read of it.
+            fields = codecs.fields_of(record.get("snapshot")) or codecs.split_read(
+                found.key, found.run.snapshot
+            )
+            snapshot = change(found.run, fields)
+            if snapshot is None:
+                return None
+            record["snapshot"] = codecs.join(snapshot)
+            later = later_than(found.run.updated_at)
+            record["updatedAt"] = Raw(codecs.encode("updated_at", later))
+            json = bytes(codecs.join(record))
+            run = codecs.decode_run(found.key, json)
+            _replace(tx, found, _Stored(found.key, json, run), is_listed=True)
+            return run.snapshot
+
+        async with self._db.locks.of(key):
+            return await transact(self._db, attempt, repeatable=repeatable)
+
+
+def _replace(tx: Transaction, before: _Stored | None, after: _Stored, *, is_listed: bool) -> None:
+    """Store a run in place of what was found, and list it in place of that."""
+    if before is None:
+        tx.expect({after.key: None})
+        tx.set(after.key, after.json)
+    else:
+        tx.replace(after.key, before.json, after.json)
+    if is_listed:
+        former = before.readable if before else None
+        RUNS.reindex(tx, after.key, before=former, after=after.readable)
 
 
 def _statuses(expected: object) -> frozenset[str] | None:

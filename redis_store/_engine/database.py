@@ -1,78 +1,91 @@
-"""Sends what a call needs to read or write in as few round trips as the layout allows."""
+"""Database: a store's keys and settings, and the way to its servers."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Self
 
 from redis_store._connections.commands import (
     SCRIPTS,
     Argument,
-    Client,
     Command,
     Replies,
     Reply,
     Script,
 )
+from redis_store._connections.deployment import Deployment
 from redis_store._engine.keys import Keys
-from redis_store._engine.locks import Turns
+from redis_store._engine.locks import KeyedLocks
 from redis_store.errors import BackendError, ReplicationError
 
+# String values by key, ``None`` where there is none.
+Values = dict[str, bytes | None]
 
-class Connected(Protocol):
-    """Gives the client, connecting it first if need be."""
-
-    @property
-    def ready(self) -> Client | None:
-        """The client, while it is connected."""
-        ...
-
-    async def client(self) -> Client:
-        """Return the connected client.
-
-        Raises:
-            StoreClosedError: The store is closed.
-            BackendError: The server cannot be used.
-        """
-        ...
+# Records read at once where each must be looked at; keys of one step of maintenance.
+READ_CHUNK = 500
+SCAN_CHUNK = 200
 
 
-class Batch:
-    """The way from repositories to the server.
+class Database:
+    """What every part of a domain hangs on.
 
     Args:
-        store: Gives the client.
         keys: Spells the keys.
+        connect: Gives the connected deployment, connecting it first if need be.
         scans: Whether listings look at every record rather than trust an index.
-        thread_ttl: How long a thread lives that is not used; ``None`` is for ever.
+        thread_ttl: How long an unused thread lives; ``None`` is for ever.
+
+    Attributes:
+        deployment: The deployment while it is connected; saves each call a coroutine.
+        locks: Serialise the writers of one record within this process.
     """
 
     def __init__(
         self,
-        store: Connected,
         keys: Keys,
+        connect: Callable[[], Awaitable[Deployment]],
         *,
         scans: bool = False,
         thread_ttl: timedelta | None = None,
     ) -> None:
-        self._store = store
         self.keys = keys
         self.scans = scans
         self.thread_ttl = thread_ttl
-        self.turns = Turns()
+        self.locks = KeyedLocks()
+        self.deployment: Deployment | None = None
+        self._connect = connect
+
+    @classmethod
+    def over(cls, deployment: Deployment, keys: Keys) -> Self:
+        """Build the database of a deployment that is connected already."""
+
+        async def connected() -> Deployment:
+            return deployment
+
+        db = cls(keys, connected)
+        db.deployment = deployment
+        return db
 
     async def send(
-        self, commands: Sequence[Command], *, then: Sequence[Command] = (), repeatable: bool = True
+        self,
+        commands: Sequence[Command],
+        *,
+        then: Sequence[Command] = (),
+        repeatable: bool = True,
+        checks_replicas: bool = True,
     ) -> Replies:
         """Send commands, one write to each node, and return their replies: one round trip.
 
         Commands to one slot keep their order; those to different slots may lie on different nodes.
-        A script that the server has lost is sent again, whole: one more round trip.
+        A script that the server has lost is sent again with its source: one more round trip.
 
         Args:
             commands: What to send.
-            then: What must not begin before the others ended; one more round trip on a cluster.
+            then: Commands that may only begin when the others ended; one more round trip on a
+                cluster.
             repeatable: Whether the commands may be applied a second time where the connection
                 broke before their replies came.
+            checks_replicas: Whether to raise where too few replicas confirmed; else the caller
+                looks at ``confirmed`` of the replies.
 
         Raises:
             BackendError: The first error reply, or the connection failed.
@@ -80,19 +93,25 @@ class Batch:
         """
         if not commands and not then:
             return Replies()
-        client = self._store.ready or await self._store.client()
-        together = [*commands, *then] if then and client.keeps_order else commands
-        replies = await client.send(together, repeatable=repeatable)
+        deployment = self.deployment or await self._connect()
+        together = [*commands, *then] if then and deployment.keeps_order else commands
+        replies = await deployment.send(together, repeatable=repeatable)
         if replies.has_errors:
-            await _mend(client, together, replies, len(commands), repeatable=repeatable)
+            await _resend_scripts(
+                deployment, together, replies, len(commands), repeatable=repeatable
+            )
         if len(replies) < len(commands) + len(then):
-            later = await client.send(then, repeatable=repeatable)
-            if later.has_errors:
-                await _mend(client, then, later, len(then), repeatable=repeatable)
-            replies.add(later)
-        if replies.confirmed is not None and replies.confirmed < client.min_replicas:
-            raise ReplicationError(replies.confirmed, client.min_replicas, replies)
+            replies.add(await self.send(then, repeatable=repeatable, checks_replicas=False))
+        if checks_replicas and replies.confirmed is not None:
+            self.require_replicas(replies.confirmed)
         return replies
+
+    def require_replicas(self, confirmed: int | None) -> None:
+        """Raise ReplicationError if too few replicas confirmed; ``None``: nobody asked."""
+        if confirmed is None or self.deployment is None:
+            return
+        if confirmed < self.deployment.min_replicas:
+            raise ReplicationError(confirmed, self.deployment.min_replicas)
 
     async def command(self, *command: Argument) -> Reply:
         """Send one command: one round trip."""
@@ -104,11 +123,11 @@ class Batch:
         """Run one script: one round trip."""
         return (await self.send([script.call(keys, args)], repeatable=repeatable))[0]
 
-    async def get(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+    async def get(self, keys: Sequence[str]) -> Values:
         """Read string values: one MGET per slot, all in one round trip."""
         groups = self.keys.by_slot(dict.fromkeys(keys))
         replies = await self.send([("MGET", *group) for group in groups])
-        found: dict[str, bytes | None] = {}
+        found: Values = {}
         for group, values in zip(groups, replies, strict=True):
             found.update(zip(group, values, strict=True))
         return found
@@ -120,9 +139,9 @@ class Batch:
 
         Yields the matching keys, each perhaps more than once, and the cursor to go on from.
         """
-        client = self._store.ready or await self._store.client()
+        deployment = self.deployment or await self._connect()
         while True:
-            cursor, found = await client.scan(pattern, kind, cursor)
+            cursor, found = await deployment.scan(pattern, kind, cursor)
             yield cursor, [key.decode() for key in dict.fromkeys(found)]
             if not cursor:
                 return
@@ -134,18 +153,24 @@ class Batch:
                 await self.send([("UNLINK", key) for key in found])
 
 
-async def _mend(
-    client: Client, commands: Sequence[Command], replies: Replies, first: int, *, repeatable: bool
+async def _resend_scripts(
+    deployment: Deployment,
+    commands: Sequence[Command],
+    replies: Replies,
+    first: int,
+    *,
+    repeatable: bool,
 ) -> None:
-    """Send scripts again whole where they are lost; raise the first error reply.
+    """Send lost scripts again with their source; raise the first error reply.
 
-    What stands behind the ``first`` ones has to wait for them, and is repeated behind a script.
+    Commands after the ``first`` ones depend on those, so they are sent again whenever a script
+    before them was.
     """
     lost = {at for at, reply in enumerate(replies) if _is_script_missing(reply)}
     if lost:
         again = [at for at in range(len(commands)) if at in lost or at >= first]
         calls = [_with_source(commands[at]) if at in lost else commands[at] for at in again]
-        repeated = await client.send(calls, repeatable=repeatable)
+        repeated = await deployment.send(calls, repeatable=repeatable)
         replies.confirmed = repeated.confirmed
         for at, reply in zip(again, repeated, strict=True):
             replies[at] = reply

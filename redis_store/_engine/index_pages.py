@@ -7,18 +7,17 @@ who then reads again; so no page is short and no total counts it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from redis_store._connections.commands import Command, entries
-from redis_store._engine.database import Batch
-from redis_store._engine.indexes import Kind, best_only, settle
+from redis_store._engine.database import READ_CHUNK, Database, Values
+from redis_store._engine.indexes import Kind, settle, without_shadowed
 from redis_store._engine.transaction import Transaction
 from redis_store.pages import Page, Paging
 
 R = TypeVar("R")
 
-# Records read at once where a filter must look at each.
-_CHUNK = 500
 # A rank that no sorted set reaches; servers refuse what exceeds 64 bits.
 _MAX_RANK = 2**62
 
@@ -44,12 +43,12 @@ class Listing(Generic[R]):
     """Reads pages of one kind of record.
 
     Args:
-        batch: The way to the server.
+        db: The way to the server.
         kind: Which records.
     """
 
-    def __init__(self, batch: Batch, kind: Kind) -> None:
-        self._batch = batch
+    def __init__(self, db: Database, kind: Kind[R]) -> None:
+        self._db = db
         self._kind = kind
 
     async def page(self, paging: Paging, query: Query[R]) -> Page[R]:
@@ -59,7 +58,7 @@ class Listing(Generic[R]):
         members of each cross the wire, but only the page's records. A query that ``accepts``
         reads every record that the indexes list, 500 at a time.
         """
-        if self._batch.scans:
+        if self._db.scans:
             return paging.cut(await self._scanned(query))
         window = paging if query.accepts is None else Paging(0, None)
         while True:
@@ -74,12 +73,12 @@ class Listing(Generic[R]):
     async def _scanned(self, query: Query[R]) -> list[R]:
         """Look at every record of the kind, for want of an index to trust."""
         rows: dict[tuple[int, str], R] = {}
-        pattern = self._batch.keys.record_patterns()[self._kind.name]
-        async for _, keys in self._batch.scan(pattern, "string"):
-            for first in range(0, len(keys), _CHUNK):
-                found = await self._batch.get(keys[first : first + _CHUNK])
+        pattern = self._db.keys.record_patterns()[self._kind.name]
+        async for _, keys in self._db.scan(pattern, "string"):
+            for first in range(0, len(keys), READ_CHUNK):
+                found = await self._db.get(keys[first : first + READ_CHUNK])
                 records = {k: self._kind.decode(k, v) for k, v in found.items() if v is not None}
-                for key, record in (await best_only(self._batch, self._kind, records)).items():
+                for key, record in (await without_shadowed(self._db, self._kind, records)).items():
                     place = self._place(key, record, query)
                     if place is not None:
                         rows[place] = record
@@ -88,7 +87,7 @@ class Listing(Generic[R]):
     def _place(self, key: str, record: R, query: Query[R]) -> tuple[int, str] | None:
         """Where a record stands among those that a query asks for; ``None`` if it does not."""
         shards = query.indexes[0].shards
-        entries = self._kind.entries(self._batch.keys, key, record)
+        entries = self._kind.entries(self._db.keys, key, record)
         place = next(((e.score_us, e.member) for e in entries if e.key in shards), None)
         if place is None or not all(index.lists(record) for index in query.indexes):
             return None
@@ -116,7 +115,7 @@ class Listing(Generic[R]):
         commands: list[Command] = [("ZCARD", shard) for shard in shards]
         if window.end != start:
             commands += [(verb, shard, start, stop, "WITHSCORES") for shard in shards]
-        replies = await self._batch.send(commands)
+        replies = await self._db.send(commands)
         found = [entry for reply in replies[len(shards) :] for entry in entries(reply)]
         if merged:
             found = sorted(found, reverse=descending)[window.offset : window.end]
@@ -130,7 +129,7 @@ class Listing(Generic[R]):
             for index in query.indexes
             for shard in index.shards
         ]
-        replies = iter(await self._batch.send(commands))
+        replies = iter(await self._db.send(commands))
         found: list[set[tuple[float, str]]] = [
             {entry for _ in index.shards for entry in entries(next(replies))}
             for index in query.indexes
@@ -142,10 +141,10 @@ class Listing(Generic[R]):
     async def _records(self, members: list[str], indexes: Sequence[Index[R]]) -> list[R] | None:
         """Read records; ``None`` after entries that led nowhere were removed."""
         key_of = self._key_of(members)
-        found: dict[str, bytes | None] = {}
-        for first in range(0, len(members), _CHUNK):
-            chunk = members[first : first + _CHUNK]
-            found |= await self._batch.get([key_of[member] for member in chunk])
+        found: Values = {}
+        for first in range(0, len(members), READ_CHUNK):
+            chunk = members[first : first + READ_CHUNK]
+            found |= await self._db.get([key_of[member] for member in chunk])
         records: list[R] = []
         stale: list[tuple[str, str]] = []
         for member in members:
@@ -162,16 +161,14 @@ class Listing(Generic[R]):
         return None
 
     def _key_of(self, members: Iterable[str]) -> dict[str, str]:
-        return self._batch.keys.records_of(self._kind.name, members)
+        return self._db.keys.records_of(self._kind.name, members)
 
-    async def _remove(
-        self, stale: Sequence[tuple[str, str]], found: dict[str, bytes | None]
-    ) -> None:
+    async def _remove(self, stale: Sequence[tuple[str, str]], found: Values) -> None:
         """Remove index entries, unless their record changed since it was read."""
         read = {key: found[key] for key in self._key_of(name for _, name in stale).values()}
-        tx = Transaction(self._batch)
-        tx.same(read)
+        tx = Transaction(self._db)
+        tx.expect(read)
         for shard, member in stale:
-            tx.call("ZREM", shard, member)
-        if not await tx.commit():
-            await settle(self._batch, self._kind, read, dict.fromkeys(read, ()))
+            tx.command("ZREM", shard, member)
+        tx.reconcile(partial(settle, self._db, self._kind, read, dict.fromkeys(read, ())))
+        await tx.commit()

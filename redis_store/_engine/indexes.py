@@ -1,24 +1,24 @@
-"""The secondary indexes: which sorted sets list a record, under which name, with which score.
+"""Indexes: which sorted sets list a record, under which member, with which score.
 
 They are written with every record and trusted by no reader: truth is the record.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
-
-from anyio import CancelScope
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 from redis_store._engine import codecs
-from redis_store._engine.database import Batch
+from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import RUN_NAMESPACE, Keys
-from redis_store._engine.plan import Found
 from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError
 from redis_store.models import Resource, Score, Thread, WorkflowRun
 from redis_store.pages import ThreadOrder
 
-ORDERS: tuple[ThreadOrder, ...] = ("created_at", "updated_at")
+R = TypeVar("R")
+
+SORT_FIELDS: tuple[ThreadOrder, ...] = ("created_at", "updated_at")
 
 
 class Entry(NamedTuple):
@@ -29,40 +29,94 @@ class Entry(NamedTuple):
     score_us: int
 
 
-class Kind(NamedTuple):
+class Kind(NamedTuple, Generic[R]):
     """A kind of record that is listed: how it is read, and where it must be found.
 
     Attributes:
         name: The kind, in the plural.
-        decode: Reads the record stored at a key.
+        decode: Reads the record stored at a key, or raises CorruptRecordError.
         entries: All its entries, given its key.
-        best: The key that counts instead, if it is there too.
-        hidden: The entries that are left where the best key is there too.
+        preferred_key: A run with a resource suffix is shadowed by one stored without; this is that
+            one's key. For other records it is their own.
+        entries_if_shadowed: The entries that a shadowed record keeps.
+        settles: Whether writers look again whether their entries are those of the record that is
+            there, where records and entries are in different slots.
     """
 
     name: str
-    decode: Callable[[str, bytes], Any]
-    entries: Callable[[Keys, str, Any], set[Entry]]
-    best: Callable[[Keys, str, Any], str]
-    hidden: Callable[[Keys, str, Any], set[Entry]]
+    decode: Callable[[str, bytes], R]
+    entries: Callable[[Keys, str, R], set[Entry]]
+    preferred_key: Callable[[Keys, str, R], str]
+    entries_if_shadowed: Callable[[Keys, str, R], set[Entry]]
+    settles: bool = True
+
+    def read(self, key: str, stored: bytes | None) -> R | None:
+        """Decode a record; ``None`` if it is missing or corrupt.
+
+        For records about to be replaced, deleted or listed: corruption must block none of that.
+        """
+        try:
+            return None if stored is None else self.decode(key, stored)
+        except CorruptRecordError:
+            return None
+
+    def read_all(
+        self, found: Values, on_corrupt: Callable[[CorruptRecordError], None] | None = None
+    ) -> dict[str, R]:
+        """Decode the records that are there and not corrupt.
+
+        Args:
+            found: Stored values by key.
+            on_corrupt: Called for each record that is corrupt.
+        """
+        records: dict[str, R] = {}
+        for key, stored in found.items():
+            try:
+                if stored is not None:
+                    records[key] = self.decode(key, stored)
+            except CorruptRecordError as error:
+                if on_corrupt is not None:
+                    on_corrupt(error)
+        return records
+
+    def reindex(self, tx: Transaction, key: str, *, before: R | None, after: R | None) -> None:
+        """Move a record's index entries with it; call this when ``tx`` has the record's write.
+
+        Args:
+            tx: Writes or deletes the record.
+            key: Where the record is stored.
+            before: The record that is there; ``None`` if it is new or corrupt.
+            after: The record as ``tx`` stores it; ``None`` if ``tx`` deletes it.
+        """
+        new = self._entries(tx.keys, key, after)
+        relist(tx, self._entries(tx.keys, key, before), new)
+        if self.settles:
+            tx.reconcile(partial(settle, tx.db, self, {key: tx.value_after(key)}, {key: new}))
+
+    def entries_of_stored(self, keys: Keys, key: str, stored: bytes | None) -> set[Entry]:
+        """All entries of a stored record; none if it is missing or corrupt."""
+        return self._entries(keys, key, self.read(key, stored))
+
+    def _entries(self, keys: Keys, key: str, record: R | None) -> set[Entry]:
+        return set() if record is None else self.entries(keys, key, record)
 
 
-def of_thread(keys: Keys, _: str, thread: Thread) -> set[Entry]:
+def _of_thread(keys: Keys, _: str, thread: Thread) -> set[Entry]:
     """A thread is listed under its owner and among all, by both dates."""
     return {
-        Entry(index, thread.id, epoch_us(getattr(thread, order_by)))
-        for order_by in ORDERS
-        for index in keys.thread_indexes(thread.id, thread.resource_id, order_by)
+        Entry(index, thread.id, epoch_us(getattr(thread, field)))
+        for field in SORT_FIELDS
+        for index in keys.thread_indexes(thread.id, thread.resource_id, field)
     }
 
 
-def of_resource(keys: Keys, _: str, resource: Resource) -> set[Entry]:
+def _of_resource(keys: Keys, _: str, resource: Resource) -> set[Entry]:
     """A resource is listed by its last update, for the sake of retention."""
     score_us = epoch_us(resource.updated_at)
     return {Entry(keys.resources_shard(resource.id), resource.id, score_us)}
 
 
-def of_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
+def _of_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
     """A run is listed by what it can be looked up by, and by its last update."""
     member, score_us = keys.member(key), epoch_us(run.created_at)
     attributes = {
@@ -80,18 +134,18 @@ def of_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
     }
     (updated,) = keys.runs_by("updated", "", member)
     entries.add(Entry(updated, member, epoch_us(run.updated_at)))
-    return entries | of_hidden_run(keys, key, run)
+    return entries | _of_shadowed_run(keys, key, run)
 
 
-def of_hidden_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
-    """A run under a key with a resource suffix is found by its run id, also where it is hidden."""
+def _of_shadowed_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
+    """A run under a key with a resource suffix stays findable by its run id."""
     if key == _without_suffix(keys, key, run):
         return set()
     (index,) = keys.runs_by("suffixed", run.run_id)
     return {Entry(index, keys.member(key), epoch_us(run.created_at))}
 
 
-def of_score(keys: Keys, _: str, score: Score) -> set[Entry]:
+def _of_score(keys: Keys, _: str, score: Score) -> set[Entry]:
     """A score is listed by what it can be looked up by."""
     attributes = {
         "all": "",
@@ -114,17 +168,7 @@ def span(trace_id: str, span_id: str) -> str:
     return f"{len(trace_id)}:{trace_id}:{span_id}"
 
 
-def relist(tx: Transaction, before: Collection[Entry], after: Collection[Entry]) -> None:
-    """Enter a record where it belongs now, and only then remove it from where it did."""
-    kept = {(entry.key, entry.member) for entry in after}
-    for entry in after:
-        tx.call("ZADD", entry.key, entry.score_us, entry.member)
-    for entry in before:
-        if (entry.key, entry.member) not in kept:
-            tx.call("ZREM", entry.key, entry.member)
-
-
-def _itself(_: Keys, key: str, __: object) -> str:
+def _own_key(_: Keys, key: str, __: object) -> str:
     return key
 
 
@@ -132,69 +176,78 @@ def _without_suffix(keys: Keys, _: str, run: WorkflowRun) -> str:
     return keys.run(RUN_NAMESPACE, run.workflow_name, run.run_id)
 
 
-def _nowhere(_: Keys, __: str, ___: object) -> set[Entry]:
+def _none(_: Keys, __: str, ___: object) -> set[Entry]:
     return set()
 
 
-THREADS = Kind("threads", codecs.decode_thread, of_thread, _itself, _nowhere)
-RESOURCES = Kind("resources", codecs.decode_resource, of_resource, _itself, _nowhere)
-RUNS = Kind("runs", codecs.decode_run, of_run, _without_suffix, of_hidden_run)
-SCORES = Kind("scores", codecs.decode_score, of_score, _itself, _nowhere)
+THREADS = Kind("threads", codecs.decode_thread, _of_thread, _own_key, _none)
+# Retention alone uses the index of resources, and judges each record when it removes it: an entry
+# that two writers left with the older date costs a look, so no call pays a round trip for it.
+RESOURCES = Kind("resources", codecs.decode_resource, _of_resource, _own_key, _none, settles=False)
+RUNS = Kind("runs", codecs.decode_run, _of_run, _without_suffix, _of_shadowed_run)
+SCORES = Kind("scores", codecs.decode_score, _of_score, _own_key, _none)
 
 
-async def best_only(batch: Batch, kind: Kind, records: dict[str, Any]) -> dict[str, Any]:
-    """Leave out records that are there under a better key too. One round trip at most."""
-    best = {key: kind.best(batch.keys, key, record) for key, record in records.items()}
-    rivals = await batch.get([best[key] for key in records if best[key] != key])
+async def without_shadowed(db: Database, kind: Kind[R], records: Mapping[str, R]) -> dict[str, R]:
+    """Leave out records whose preferred key is stored too. One round trip at most."""
+    preferred = {key: kind.preferred_key(db.keys, key, record) for key, record in records.items()}
+    rivals = await db.get([preferred[key] for key in records if preferred[key] != key])
     return {
         key: record
         for key, record in records.items()
-        if best[key] == key or rivals[best[key]] is None
+        if preferred[key] == key or rivals[preferred[key]] is None
     }
 
 
 async def entries_of(
-    batch: Batch, kind: Kind, records: dict[str, Any]
+    db: Database, kind: Kind[R], records: Mapping[str, R]
 ) -> dict[str, Collection[Entry]]:
     """Tell where records must be listed, by key. One round trip at most."""
-    best = await best_only(batch, kind, records)
+    preferred = await without_shadowed(db, kind, records)
     return {
-        key: (kind.entries if key in best else kind.hidden)(batch.keys, key, record)
+        key: (kind.entries if key in preferred else kind.entries_if_shadowed)(db.keys, key, record)
         for key, record in records.items()
     }
 
 
+def relist(tx: Transaction, before: Collection[Entry], after: Collection[Entry]) -> None:
+    """Enter a record where it belongs now, and only then remove it from where it did."""
+    kept = {(entry.key, entry.member) for entry in after}
+    for entry in after:
+        tx.command("ZADD", entry.key, entry.score_us, entry.member)
+    for entry in before:
+        if (entry.key, entry.member) not in kept:
+            tx.command("ZREM", entry.key, entry.member)
+
+
 async def settle(
-    batch: Batch, kind: Kind, stored: Found, listed: Mapping[str, Collection[Entry]]
+    db: Database, kind: Kind[R], stored: Values, listed: Mapping[str, Collection[Entry]]
 ) -> None:
     """Let the indexes follow records that changed while they were written: one round trip or more.
 
     In the hash-tagged layout a record is written before its entries, so the entries of two writers
     may arrive in the other order than their records. Whoever finds another's record when its own
-    entries are there enters what he finds. The plain layout has no such moment.
+    entries are there enters what it finds; so the last one to look leaves the right entries.
 
     Args:
-        batch: The way to the server.
-        kind: What kind of records.
+        db: The way to the server.
+        kind: The kind of the records.
         stored: The records as they were written, by key; ``None`` for one that was deleted.
         listed: The entries that were made for them.
     """
-    if not batch.keys.hash_tags:
-        return
-    with CancelScope(shield=True):
-        while stored:
-            check = Transaction(batch)
-            check.same(stored)
-            stored = await check.commit()
-            tx, before = Transaction(batch), listed
-            listed = {key: _readable(batch.keys, kind, key, json) for key, json in stored.items()}
-            for key, entries in listed.items():
-                relist(tx, before[key], entries)
-            await tx.commit()
-
-
-def _readable(keys: Keys, kind: Kind, key: str, stored: bytes | None) -> Collection[Entry]:
-    try:
-        return () if stored is None else kind.entries(keys, key, kind.decode(key, stored))
-    except CorruptRecordError:
-        return ()
+    while True:
+        check = Transaction(db)
+        check.expect(stored)
+        if await check.commit():
+            return
+        stored = check.conflicts
+        tx, before = Transaction(db), listed
+        listed = {
+            key: ()
+            if (record := kind.read(key, json)) is None
+            else kind.entries(db.keys, key, record)
+            for key, json in stored.items()
+        }
+        for key, entries in listed.items():
+            relist(tx, before[key], entries)
+        await tx.commit()

@@ -76,20 +76,23 @@ class Keys:
         """The message's record."""
         return self.bodies(thread_id) + message_id
 
-    def message_index(self, message_id: str) -> str:
+    def message_pointer(self, message_id: str) -> str:
         """The id of the thread that holds the message."""
         return f"{self.prefix}msg-idx:{message_id}"
 
-    def order(self, thread_id: str) -> str:
+    def timeline(self, thread_id: str) -> str:
         """The thread's message ids, a sorted set."""
         return f"{self.prefix}thread:{self._tag(thread_id)}:messages"
 
     def around_thread(self) -> list[str]:
         """What surrounds a thread's id, in the plain layout: see ``find.lua``."""
-        body, order = self.bodies("").removesuffix(":id:"), self.order("").removesuffix(":messages")
+        body, order = (
+            self.bodies("").removesuffix(":id:"),
+            self.timeline("").removesuffix(":messages"),
+        )
         return [self.thread(""), body, ":id:", order, ":messages"]
 
-    def owners(self, thread_id: str) -> str:
+    def resource_counts(self, thread_id: str) -> str:
         """How many messages of the thread carry each resource id, a hash."""
         return f"{self.prefix}redis_store:memory:owners:{self._tag(thread_id)}"
 
@@ -97,7 +100,7 @@ class Keys:
         """The resource's record."""
         return f"{self.prefix}mastra_resources:{resource_id}"
 
-    def participants(self, resource_id: str) -> str:
+    def threads_with_messages_of(self, resource_id: str) -> str:
         """The threads that hold messages of a resource, scored by the newest one's µs."""
         return f"{self.prefix}redis_store:memory:messages:resource:{resource_id}"
 
@@ -208,7 +211,7 @@ class Keys:
             "scores": f"{prefix}mastra_scorers:id:*",
         }
 
-    def thread_of_order(self, order: str) -> str:
+    def thread_of_timeline(self, order: str) -> str:
         """The thread whose order has this key."""
         tagged = order.removeprefix(f"{self.prefix}thread:").removesuffix(":messages")
         return self._untag(tagged)
@@ -220,9 +223,9 @@ class Keys:
         thread_id, _, message_id = rest.partition(end)
         return self._untag(thread_id + end[:-4]), message_id
 
-    def message_of_index(self, key: str) -> str:
+    def message_of_pointer(self, key: str) -> str:
         """The message whose index has this key."""
-        return key.removeprefix(self.message_index(""))
+        return key.removeprefix(self.message_pointer(""))
 
     def index_pattern(self, kind: str) -> str:
         """The glob pattern of the sorted sets that list a kind of record."""
@@ -235,21 +238,21 @@ class Keys:
         spell = spelled.get(kind, self.of_member)
         return {member: spell(member) for member in members}
 
-    def owners_pattern(self) -> str:
+    def resource_counts_pattern(self) -> str:
         """The glob pattern of all counts by resource."""
         return f"{escape_glob(self.prefix)}redis_store:memory:owners:*"
 
-    def participants_pattern(self) -> str:
+    def threads_with_messages_pattern(self) -> str:
         """The glob pattern of all lists of a resource's threads."""
         return f"{escape_glob(self.prefix)}redis_store:memory:messages:*"
 
-    def thread_of_owners(self, key: str) -> str:
+    def thread_of_counts(self, key: str) -> str:
         """The thread whose counts have this key."""
         return self._untag(key.removeprefix(f"{self.prefix}redis_store:memory:owners:"))
 
-    def resource_of_participants(self, key: str) -> str:
+    def resource_of_list(self, key: str) -> str:
         """The resource whose threads have this key."""
-        return key.removeprefix(self.participants(""))
+        return key.removeprefix(self.threads_with_messages_of(""))
 
     def workflow_patterns(self) -> dict[str, str]:
         """Glob patterns that together match every key of the workflows domain, by value type."""

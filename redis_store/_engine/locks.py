@@ -1,4 +1,4 @@
-"""Taking turns: writers of one record in one process queue up instead of racing.
+"""A lock per key: writers of one record in one process queue instead of racing.
 
 Between processes the conditional write decides. Within one it would make N writers try N²/2 times,
 which counts where the record is a snapshot of a megabyte.
@@ -9,14 +9,14 @@ from weakref import WeakValueDictionary
 import anyio
 
 
-class Turns:
+class KeyedLocks:
     """Locks by key, which exist as long as somebody holds or awaits them."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
     def of(self, key: str) -> anyio.Lock:
-        """Return the key's lock: ``async with turns.of(key)``."""
+        """Return the key's lock: ``async with locks.of(key)``."""
         lock = self._locks.get(key)
         if lock is None:
             lock = self._locks[key] = anyio.Lock(fast_acquire=True)

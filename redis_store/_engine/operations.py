@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from redis_store._connections.current_call import CURRENT, Call
-from redis_store._engine.database import Batch
+from redis_store._engine.database import Database
 from redis_store.errors import RedisStoreError
 
 P = ParamSpec("P")
@@ -24,9 +24,9 @@ Iterating = Callable[Concatenate[S, P], AsyncIterator[T]]
 class Repository:
     """A part of a domain."""
 
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-        self._keys = batch.keys
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._keys = db.keys
 
 
 @contextmanager

@@ -1,18 +1,18 @@
-"""What changed between two byte strings, as a splice takes it."""
+"""Splices: the difference between two byte strings."""
 
 from typing import NamedTuple
 
 
-class Edit(NamedTuple):
-    """Keep so many bytes of the old value, leave out so many, put text in their place."""
+class Splice(NamedTuple):
+    """Keep so many bytes of the old value, drop so many, put text in their place."""
 
     keep: int
     drop: int
     text: bytes
 
 
-def changes(before: bytes, after: bytes) -> list[Edit]:
-    """Return edits that turn one value into the other.
+def diff(before: bytes, after: bytes) -> list[Splice]:
+    """Return splices that turn one value into the other.
 
     A JSON record changes in its middle and, with ``updatedAt``, at its end: so the text behind the
     last comma is compared for itself, and what lies before it is one stretch. Comparing costs a
@@ -23,15 +23,15 @@ def changes(before: bytes, after: bytes) -> list[Edit]:
         return [_one(before, after)]
     body = _one(before[:cut_before], after[:cut_after])
     tail = _one(before[cut_before:], after[cut_after:])
-    return [body, Edit(cut_before - body.keep - body.drop + tail.keep, tail.drop, tail.text)]
+    return [body, Splice(cut_before - body.keep - body.drop + tail.keep, tail.drop, tail.text)]
 
 
-def _one(before: bytes, after: bytes) -> Edit:
+def _one(before: bytes, after: bytes) -> Splice:
     start = _common(before, after)
     rest_before, rest_after = before[start:], after[start:]
     end = _common(rest_before[::-1], rest_after[::-1])
     drop = len(rest_before) - end
-    return Edit(start, drop, rest_after[: len(rest_after) - end])
+    return Splice(start, drop, rest_after[: len(rest_after) - end])
 
 
 def _common(left: bytes, right: bytes) -> int:

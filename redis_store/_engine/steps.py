@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from redis_store._connections.commands import Argument, Command
-from redis_store._engine.splices import Edit
+from redis_store._engine.splices import Splice
 from redis_store._engine.timestamps import iso
 
 
@@ -133,7 +133,7 @@ def set_strings(values: Mapping[str, bytes | str]) -> Step:
     return Step("set_strings", [*values], [len(values), *values.values()])
 
 
-def splice(key: str, splices: Sequence[Edit]) -> Step:
+def splice(key: str, splices: Sequence[Splice]) -> Step:
     """Replace parts of a string, so that only the changes are sent. It keeps its lifetime.
 
     KEYS: string. ARGV: n, n times (bytes to keep, bytes to drop, text in their place).

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from redis_store._connections.commands import Command
-from redis_store._engine.database import Batch
+from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, entries_of, relist
 from redis_store._engine.scripts import RECOUNT
-from redis_store._engine.transaction import attempts
+from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import CorruptRecordError
+from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 
 # The indexes that this version of the library reads.
 VERSION = b"1"
 # A database of at most so many keys is indexed by init(): some ten milliseconds.
 SMALL = 10_000
-_CHUNK = 200
 
 logger = logging.getLogger("redis_store")
 
@@ -51,9 +51,9 @@ class Reindexing:
     written meanwhile is undone. Stopped at any point, it goes on from there when called again.
     """
 
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-        self._keys = batch.keys
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._keys = db.keys
         self._steps = (
             _Step("threads", "string", partial(self._list, THREADS)),
             _Step("orders", "zset", self._adopt_orders),
@@ -64,7 +64,7 @@ class Reindexing:
 
     async def run(self, progress: Callable[[Progress], object] | None = None) -> None:
         """Scan the keyspace once per kind of record. Bounded memory: 200 records at once."""
-        stored, info = await self._batch.send(
+        stored, info = await self._db.send(
             [("GET", self._keys.reindex_state()), ("INFO", "server")]
         )
         server = _run_id(info)
@@ -74,62 +74,62 @@ class Reindexing:
             start = _State(number, state.cursor if goes_on else "", server)
             await self._run_step(start, progress)
         done: list[Command] = [("SET", self._keys.marker(), VERSION)]
-        await self._batch.send([*done, ("DEL", self._keys.reindex_state())])
+        await self._db.send([*done, ("DEL", self._keys.reindex_state())])
 
     async def _run_step(self, start: _State, progress: Callable[[Progress], object] | None) -> None:
         step, count = self._steps[start.step], 0
         pattern = self._keys.record_patterns()[step.name]
-        async for following, found in self._batch.scan(pattern, step.type, start.cursor):
-            for first in range(0, len(found), _CHUNK):
-                await step.handle(found[first : first + _CHUNK])
+        async for following, found in self._db.scan(pattern, step.type, start.cursor):
+            for first in range(0, len(found), SCAN_CHUNK):
+                await step.handle(found[first : first + SCAN_CHUNK])
             count += len(found)
             state = _State(start.step, following, start.server)
             json = msgspec.json.encode(state)
-            await self._batch.command("SET", self._keys.reindex_state(), json)
+            await self._db.command("SET", self._keys.reindex_state(), json)
             if progress is not None:
                 progress(Progress(step.name, count))
 
-    async def _list(self, kind: Kind, keys: Sequence[str]) -> None:
+    async def _list(self, kind: Kind[Any], keys: Sequence[str]) -> None:
         """Enter records in their indexes; one that cannot be read is left to ``verify``."""
         # On a cluster each record has a slot, and so a script, of its own.
         size = 1 if self._keys.hash_tags else len(keys)
         for first in range(0, len(keys), size):
-            found = await self._batch.get(keys[first : first + size])
-            for tx in attempts(self._batch):
-                records = _readable(kind, found)
-                entries = await entries_of(self._batch, kind, records)
-                tx.same({key: found[key] for key in records})
-                for key, record in records.items():
-                    relist(tx, kind.entries(self._keys, key, record), entries[key])
-                refused = await tx.commit()
-                if not refused:
-                    break
-                found |= refused
+            await transact(self._db, partial(self._list_once, kind, keys[first : first + size]))
+
+    async def _list_once(self, kind: Kind[Any], keys: Sequence[str], tx: Transaction) -> None:
+        found = await tx.read_unconditionally(keys)
+        records = kind.read_all(found, on_corrupt=_warn)
+        entries = await entries_of(self._db, kind, records)
+        tx.expect({key: found[key] for key in records})
+        for key, record in records.items():
+            relist(tx, kind.entries(self._keys, key, record), entries[key])
 
     async def _adopt_orders(self, orders: Sequence[str]) -> None:
         """Count messages by resource, and give them their id index."""
         for order in orders:
-            thread_id = self._keys.thread_of_order(order)
-            await recount(self._batch, thread_id)
-            ids = [id_.decode() for id_ in await self._batch.command("ZRANGE", order, 0, -1)]
-            for first in range(0, len(ids), _CHUNK):
-                await self._index_messages(thread_id, ids[first : first + _CHUNK])
+            thread_id = self._keys.thread_of_timeline(order)
+            await recount(self._db, thread_id)
+            ids = [id_.decode() for id_ in await self._db.command("ZRANGE", order, 0, -1)]
+            for first in range(0, len(ids), SCAN_CHUNK):
+                await self._index_messages(thread_id, ids[first : first + SCAN_CHUNK])
 
     async def _index_messages(self, thread_id: str, ids: Sequence[str]) -> None:
-        index_of = {id_: self._keys.message_index(id_) for id_ in ids}
+        pointer_of = {id_: self._keys.message_pointer(id_) for id_ in ids}
         body_of = {id_: self._keys.message(thread_id, id_) for id_ in ids}
-        known = await self._batch.get(list(index_of.values()))
-        missing = [id_ for id_ in ids if known[index_of[id_]] is None]
-        for tx in attempts(self._batch):
-            if not missing:
-                return
-            tx.present([body_of[id_] for id_ in missing])
+        known = await self._db.get(list(pointer_of.values()))
+
+        async def attempt(tx: ThreadTransaction) -> None:
+            # Messages that conflicted are gone, or have a pointer by now.
+            missing = [
+                id_
+                for id_ in ids
+                if known[pointer_of[id_]] is None
+                and tx.known.keys().isdisjoint((pointer_of[id_], body_of[id_]))
+            ]
+            tx.expect_present([body_of[id_] for id_ in missing])
             tx.claim(thread_id, missing)
-            refused = await tx.commit()
-            gone = [i for i in missing if index_of[i] in refused or body_of[i] in refused]
-            if not gone:
-                return
-            missing = [id_ for id_ in missing if id_ not in gone]
+
+        await transact_threads(self._db, attempt)
 
 
 def _run_id(info: bytes) -> str:
@@ -138,42 +138,41 @@ def _run_id(info: bytes) -> str:
     return next((value for name, _, value in lines if name == "run_id"), "")
 
 
-def _readable(kind: Kind, found: dict[str, bytes | None]) -> dict[str, Any]:
-    records: dict[str, Any] = {}
-    for key, stored in found.items():
-        try:
-            if stored is not None:
-                records[key] = kind.decode(key, stored)
-        except CorruptRecordError as error:
-            logger.warning("not indexed: %s", error)
-    return records
+def _warn(error: CorruptRecordError) -> None:
+    logger.warning("not indexed: %s", error)
 
 
-async def recount(batch: Batch, thread_id: str) -> None:
+async def recount(db: Database, thread_id: str) -> None:
     """Count a thread's messages by resource, and list it among those that hold any."""
-    keys = batch.keys
-    names = [keys.order(thread_id), keys.owners(thread_id)]
-    flat = await batch.run(RECOUNT, names, [keys.bodies(thread_id)])
+    keys = db.keys
+    names = [keys.timeline(thread_id), keys.resource_counts(thread_id)]
+    flat = await db.run(RECOUNT, names, [keys.bodies(thread_id)])
     owners = zip(flat[::2], flat[1::2], strict=True)
-    await batch.send(
+    await db.send(
         [
-            ("ZADD", keys.participants(owner.decode()), "GT", int(float(score)), thread_id)
+            (
+                "ZADD",
+                keys.threads_with_messages_of(owner.decode()),
+                "GT",
+                int(float(score)),
+                thread_id,
+            )
             for owner, score in owners
         ]
     )
 
 
-async def adopt(batch: Batch) -> None:
+async def adopt(db: Database) -> None:
     """Notice records without indexes when a store opens. One round trip where there are none.
 
     A database of at most 10,000 keys is indexed at once. Of a larger one only a warning is
     logged, at each opening until ``reindex`` has run.
     """
-    marker, size = await batch.send([("GET", batch.keys.marker()), ("DBSIZE",)])
+    marker, size = await db.send([("GET", db.keys.marker()), ("DBSIZE",)])
     if marker == VERSION:
         return
     if size <= SMALL:
-        await Reindexing(batch).run()
+        await Reindexing(db).run()
         return
     logger.warning(
         "the database has %d keys and no complete indexes of this store: records that another "

@@ -4,23 +4,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from redis_store._engine import codecs
-from redis_store._engine.database import Batch
+from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
 from redis_store._engine.timestamps import epoch_us, to_us
-from redis_store._engine.transaction import Transaction
+from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import ConfigurationError, CorruptRecordError
 from redis_store.maintenance.reindex import Progress
-from redis_store.memory import MemoryStore
+from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
+from redis_store.memory.threads import delete_thread
 from redis_store.memory.windows import Filter, Window
-from redis_store.memory.windows import places as places_of
+from redis_store.memory.windows import positions as positions_of
 from redis_store.models import Thread, now
-
-_CHUNK = 200
 
 # Removes one batch and tells how many records went.
 Removal = Callable[[], Awaitable[int]]
@@ -69,7 +68,7 @@ class _Rule(NamedTuple):
     """A kind of record with the sorted sets that order it by age."""
 
     name: str
-    kind: Kind
+    kind: Kind[Any]
     shards: Sequence[str]
 
 
@@ -80,10 +79,9 @@ class Pruning:
     stays. An interrupted run loses nothing: the next one finds what is left.
     """
 
-    def __init__(self, batch: Batch, memory: MemoryStore, retention: Retention) -> None:
-        self._batch = batch
-        self._keys = batch.keys
-        self._memory = memory
+    def __init__(self, db: Database, retention: Retention) -> None:
+        self._db = db
+        self._keys = db.keys
         self._retention = retention
 
     async def run(
@@ -132,20 +130,22 @@ class Pruning:
                 yield partial(self._remove, rule, shard, members, limit_us)
 
     async def _older(self, index: str, limit_us: int) -> list[str]:
-        command = ("ZRANGEBYSCORE", index, "-inf", f"({limit_us}", "LIMIT", 0, _CHUNK)
-        return [member.decode() for member in await self._batch.command(*command)]
+        command = ("ZRANGEBYSCORE", index, "-inf", f"({limit_us}", "LIMIT", 0, SCAN_CHUNK)
+        return [member.decode() for member in await self._db.command(*command)]
 
     async def _remove(self, rule: _Rule, shard: str, members: list[str], limit_us: int) -> int:
         """Remove those records that are as old as their entry says, and mend other entries."""
         record_of = self._keys.records_of(rule.kind.name, members)
         key_of = {key: member for member, key in record_of.items()}
-        found = await self._batch.get(list(key_of))
-        while True:
-            tx = Transaction(self._batch)
-            tx.same(found)
+        found = await self._db.get(list(key_of))
+
+        async def attempt(tx: Transaction) -> list[str]:
+            # Records that changed meanwhile are in use, and left to the next batch.
+            read = {key: stored for key, stored in found.items() if key not in tx.known}
+            tx.expect(read)
             due: list[str] = []
-            for key, stored in found.items():
-                entries = self._entries(rule.kind, key, stored)
+            for key, stored in read.items():
+                entries = rule.kind.entries_of_stored(self._keys, key, stored)
                 age_us = next((e.score_us for e in entries if e.key == shard), limit_us)
                 if age_us >= limit_us:
                     relist(tx, [Entry(shard, key_of[key], 0)], entries)
@@ -154,27 +154,18 @@ class Pruning:
                 if rule.kind is not THREADS:
                     relist(tx, entries, ())
                     tx.delete([key])
-            refused = await tx.commit()
-            if not refused:
-                break
-            found = {key: stored for key, stored in found.items() if key not in refused}
+            return due
+
+        due = await transact(self._db, attempt)
         if rule.kind is not THREADS:
             return len(due)
         return await self._remove_threads([key_of[key] for key in due], limit_us)
 
-    def _entries(self, kind: Kind, key: str, stored: bytes | None) -> set[Entry]:
-        """All entries of a record; none of one that is gone or cannot be read."""
-        try:
-            record = None if stored is None else kind.decode(key, stored)
-        except CorruptRecordError:
-            return set()
-        return set() if record is None else kind.entries(self._keys, key, record)
-
     async def _remove_threads(self, thread_ids: Sequence[str], limit_us: int) -> int:
-        def is_due(thread: Thread) -> bool:
-            return epoch_us(thread.updated_at) < limit_us
+        def is_due(thread: Thread | None) -> bool:
+            return thread is not None and epoch_us(thread.updated_at) < limit_us
 
-        removed = [await self._memory.delete_thread_if(id_, is_due) for id_ in thread_ids]
+        removed = [await delete_thread(self._db, id_, is_due) for id_ in thread_ids]
         return sum(removed)
 
     async def _due_messages(self, limit_us: int) -> AsyncIterator[Removal]:
@@ -185,15 +176,17 @@ class Pruning:
                 kept = Counter(dict.fromkeys(thread_ids, 0))
                 while kept:
                     windows = [
-                        Window(thread_id=id_, direction="asc", filter=old, skip=skip, take=_CHUNK)
+                        Window(
+                            thread_id=id_, direction="asc", filter=old, skip=skip, take=SCAN_CHUNK
+                        )
                         for id_, skip in kept.items()
                     ]
                     due = {
-                        window.thread_id: [place.id for place in places]
-                        for window, (_, places) in zip(
-                            windows, await places_of(self._batch, windows), strict=True
+                        window.thread_id: [position.id for position in positions]
+                        for window, (_, positions) in zip(
+                            windows, await positions_of(self._db, windows), strict=True
                         )
-                        if places
+                        if positions
                     }
                     kept = Counter({id_: kept[id_] for id_ in due})
                     for id_, ids in due.items():
@@ -202,7 +195,7 @@ class Pruning:
     async def _threads(self, shard: str) -> AsyncIterator[list[str]]:
         cursor = b"0"
         while True:
-            cursor, flat = await self._batch.command("ZSCAN", shard, cursor, "COUNT", _CHUNK)
+            cursor, flat = await self._db.command("ZSCAN", shard, cursor, "COUNT", SCAN_CHUNK)
             yield [member.decode() for member in flat[::2]]
             if cursor == b"0":
                 return
@@ -215,20 +208,20 @@ class Pruning:
         Entries of the thread's order that lead to no message go with them.
         """
         key_of = {id_: self._keys.message(thread_id, id_) for id_ in ids}
-        index_of = {id_: self._keys.message_index(id_) for id_ in ids}
-        found = await self._batch.get([*key_of.values(), *index_of.values()])
+        pointer_of = {id_: self._keys.message_pointer(id_) for id_ in ids}
+        found = await self._db.get([*key_of.values(), *pointer_of.values()])
         due = [id_ for id_ in ids if self._is_old(key_of[id_], found[key_of[id_]], limit_us)]
         kept[thread_id] += len(ids) - len(due)
-        while True:
-            tx = Transaction(self._batch)
-            tx.same({key_of[id_]: found[key_of[id_]] for id_ in due})
-            tx.drop(thread_id, due)
-            at_home = [id_ for id_ in due if found[index_of[id_]] == thread_id.encode()]
+
+        async def attempt(tx: ThreadTransaction) -> ThreadTransaction:
+            still = [i for i in due if tx.known.keys().isdisjoint((key_of[i], pointer_of[i]))]
+            tx.expect({key_of[id_]: found[key_of[id_]] for id_ in still})
+            tx.drop(thread_id, still)
+            at_home = [id_ for id_ in still if found[pointer_of[id_]] == thread_id.encode()]
             tx.forget(dict.fromkeys(at_home, thread_id))
-            refused = await tx.commit()
-            if not refused:
-                return tx.dropped
-            due = [id_ for id_ in due if refused.keys().isdisjoint((key_of[id_], index_of[id_]))]
+            return tx
+
+        return (await transact_threads(self._db, attempt)).dropped
 
     def _is_old(self, key: str, stored: bytes | None, limit_us: int) -> bool:
         try:

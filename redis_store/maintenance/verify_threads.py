@@ -8,16 +8,15 @@ from typing import NamedTuple
 
 from redis_store._connections.commands import entries, pairs
 from redis_store._engine import codecs
-from redis_store._engine.database import Batch
+from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
-from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError
 from redis_store.maintenance.reindex import recount
 from redis_store.maintenance.report import Report
+from redis_store.memory.thread_transaction import ThreadTransaction, begin
 from redis_store.models import Message
 
-_CHUNK = 200
 # Mastra adds a message's position in its batch to the score.
 _MASTRA_POSITIONS = 10_000
 
@@ -34,9 +33,9 @@ class _Listed(NamedTuple):
 class ThreadCheck:
     """Checks every thread's order against its messages, and every message and id against it."""
 
-    def __init__(self, batch: Batch, report: Report, *, repair: bool) -> None:
-        self._batch = batch
-        self._keys = batch.keys
+    def __init__(self, db: Database, report: Report, *, repair: bool) -> None:
+        self._db = db
+        self._keys = db.keys
         self._report = report
         self._repair = repair
 
@@ -48,8 +47,10 @@ class ThreadCheck:
         await self._each(patterns["orders"], "zset", self._check_order)
         async for keys in self._chunks(patterns["indexes"], "string"):
             await self._check_id_indexes(keys)
-        await self._each(self._keys.owners_pattern(), "hash", self._check_owners)
-        await self._each(self._keys.participants_pattern(), "zset", self._check_participants)
+        await self._each(self._keys.resource_counts_pattern(), "hash", self._check_owners)
+        await self._each(
+            self._keys.threads_with_messages_pattern(), "zset", self._check_participants
+        )
 
     async def _each(self, pattern: str, kind: str, check: Callable[[str], Awaitable[None]]) -> None:
         async for keys in self._chunks(pattern, kind):
@@ -57,19 +58,19 @@ class ThreadCheck:
                 await check(key)
 
     async def _chunks(self, pattern: str, kind: str) -> AsyncIterator[Sequence[str]]:
-        async for _, found in self._batch.scan(pattern, kind):
-            for first in range(0, len(found), _CHUNK):
-                yield found[first : first + _CHUNK]
+        async for _, found in self._db.scan(pattern, kind):
+            for first in range(0, len(found), SCAN_CHUNK):
+                yield found[first : first + SCAN_CHUNK]
 
     async def _check_bodies(self, keys: Sequence[str]) -> None:
         """Every message must be in a thread's order; unpublished clones have a time to live."""
         places = [self._keys.place_of_message(key) for key in keys]
-        facts = await self._batch.send(
+        facts = await self._db.send(
             [
                 command
                 for key, (thread_id, message_id) in zip(keys, places, strict=True)
                 for command in (
-                    ("ZSCORE", self._keys.order(thread_id), message_id),
+                    ("ZSCORE", self._keys.timeline(thread_id), message_id),
                     ("PTTL", key),
                     ("GET", self._keys.thread(thread_id)),
                 )
@@ -86,13 +87,13 @@ class ThreadCheck:
         self, key: str, thread_id: str, message_id: str, record: bytes | None
     ) -> None:
         """List a message again where its thread exists and it is nowhere else; else remove it."""
-        index = self._keys.message_index(message_id)
-        found = await self._batch.get([key, index])
+        index = self._keys.message_pointer(message_id)
+        found = await self._db.get([key, index])
         stored, owner = found[key], found[index]
         if stored is None:
             return
-        tx = Transaction(self._batch)
-        tx.same({key: stored, index: owner, self._keys.thread(thread_id): record})
+        tx = begin(self._db)
+        tx.expect({key: stored, index: owner, self._keys.thread(thread_id): record})
         if record is None or await self._is_elsewhere(thread_id, message_id, owner):
             tx.drop(thread_id, [message_id])
         else:
@@ -109,20 +110,20 @@ class ThreadCheck:
         if owner is None or owner == thread_id.encode():
             return False
         return bool(
-            await self._batch.command("EXISTS", self._keys.message(owner.decode(), message_id))
+            await self._db.command("EXISTS", self._keys.message(owner.decode(), message_id))
         )
 
     async def _check_order(self, order: str) -> None:
         """Every entry must have a body and an id index; scores must rise along the dates."""
-        thread_id = self._keys.thread_of_order(order)
-        record = await self._batch.command("GET", self._keys.thread(thread_id))
+        thread_id = self._keys.thread_of_timeline(order)
+        record = await self._db.command("GET", self._keys.thread(thread_id))
         listed = await self._listed(thread_id)
         self._report.checked["threads' orders"] += 1
         for entry in listed:
             if entry.stored is None:
                 self._report.add("missing body", order, entry.id)
-                tx = Transaction(self._batch)
-                tx.same({self._keys.message(thread_id, entry.id): None})
+                tx = begin(self._db)
+                tx.expect({self._keys.message(thread_id, entry.id): None})
                 tx.drop(thread_id, [entry.id])
                 await self._mend(tx, 1)
         present = [entry for entry in listed if entry.stored is not None]
@@ -131,13 +132,13 @@ class ThreadCheck:
         await self._check_counts(thread_id, present)
 
     async def _listed(self, thread_id: str) -> list[_Listed]:
-        order = self._keys.order(thread_id)
-        marks = entries(await self._batch.command("ZRANGE", order, 0, -1, "WITHSCORES"))
+        order = self._keys.timeline(thread_id)
+        marks = entries(await self._db.command("ZRANGE", order, 0, -1, "WITHSCORES"))
         listed: list[_Listed] = []
-        for first in range(0, len(marks), _CHUNK):
-            chunk = marks[first : first + _CHUNK]
+        for first in range(0, len(marks), SCAN_CHUNK):
+            chunk = marks[first : first + SCAN_CHUNK]
             keys = [self._keys.message(thread_id, id_) for _, id_ in chunk]
-            found = await self._batch.get(keys)
+            found = await self._db.get(keys)
             for key, (score, id_) in zip(keys, chunk, strict=True):
                 stored = found[key]
                 message = None if stored is None else self._read(key, stored)
@@ -157,10 +158,10 @@ class ThreadCheck:
         One that leads to the same message in another thread is removed here.
         """
         staying: list[_Listed] = []
-        for first in range(0, len(present), _CHUNK):
-            chunk = present[first : first + _CHUNK]
-            index_of = {entry.id: self._keys.message_index(entry.id) for entry in chunk}
-            found = await self._batch.get(list(index_of.values()))
+        for first in range(0, len(present), SCAN_CHUNK):
+            chunk = present[first : first + SCAN_CHUNK]
+            index_of = {entry.id: self._keys.message_pointer(entry.id) for entry in chunk}
+            found = await self._db.get(list(index_of.values()))
             for entry in chunk:
                 owner = found[index_of[entry.id]]
                 if owner == thread_id.encode() or await self._bring_home(thread_id, entry, owner):
@@ -169,12 +170,12 @@ class ThreadCheck:
 
     async def _bring_home(self, thread_id: str, entry: _Listed, owner: bytes | None) -> bool:
         index, key = (
-            self._keys.message_index(entry.id),
+            self._keys.message_pointer(entry.id),
             self._keys.message(thread_id, entry.id),
         )
         self._report.add("missing id index", index, entry.id)
-        tx = Transaction(self._batch)
-        tx.same({key: entry.stored, index: owner})
+        tx = begin(self._db)
+        tx.expect({key: entry.stored, index: owner})
         is_elsewhere = await self._is_elsewhere(thread_id, entry.id, owner)
         if is_elsewhere:
             tx.drop(thread_id, [entry.id])
@@ -191,9 +192,9 @@ class ThreadCheck:
         dated.sort(key=lambda row: row[:2])
         if _is_ordered(dated):
             return
-        order, score = self._keys.order(thread_id), None
-        tx = Transaction(self._batch)
-        tx.same({self._keys.thread(thread_id): record})
+        order, score = self._keys.timeline(thread_id), None
+        tx = begin(self._db)
+        tx.expect({self._keys.thread(thread_id): record})
         problems = 0
         for us, before, id_ in dated:
             score = us if score is None else max(us, score + 1)
@@ -201,24 +202,27 @@ class ThreadCheck:
                 problems += 1
                 self._report.add("wrong order", order, id_)
                 # XX: not every removal of a message changes the thread's record.
-                tx.call("ZADD", order, "XX", score, id_)
+                tx.command("ZADD", order, "XX", score, id_)
         await self._mend(tx, problems)
 
     async def _check_counts(self, thread_id: str, present: Sequence[_Listed]) -> None:
         """The counts by resource must be right, and each resource must know the thread."""
         counts = Counter(entry.message.resource_id for entry in present if entry.message)
-        flat, *known = await self._batch.send(
+        flat, *known = await self._db.send(
             [
-                ("HGETALL", self._keys.owners(thread_id)),
-                *(("ZSCORE", self._keys.participants(owner), thread_id) for owner in counts),
+                ("HGETALL", self._keys.resource_counts(thread_id)),
+                *(
+                    ("ZSCORE", self._keys.threads_with_messages_of(owner), thread_id)
+                    for owner in counts
+                ),
             ]
         )
         stored = pairs(flat)
         right = {owner.decode(): int(n) for owner, n in stored if int(n)} == dict(counts)
         if not right:
-            self._report.add("wrong counts", self._keys.owners(thread_id))
+            self._report.add("wrong counts", self._keys.resource_counts(thread_id))
         unlisted = [
-            self._keys.participants(owner)
+            self._keys.threads_with_messages_of(owner)
             for owner, score in zip(counts, known, strict=True)
             if score is None or not isfinite(float(score))
         ]
@@ -227,49 +231,49 @@ class ThreadCheck:
         problems = len(unlisted) + (not right)
         if problems and self._repair:
             # What is listed only ever rises, so an infinite score must go first.
-            await self._batch.send([("ZREM", index, thread_id) for index in unlisted])
-            await recount(self._batch, thread_id)
+            await self._db.send([("ZREM", index, thread_id) for index in unlisted])
+            await recount(self._db, thread_id)
             self._report.repaired += problems
 
     async def _check_id_indexes(self, keys: Sequence[str]) -> None:
         """Every id must lead to a message."""
-        found = await self._batch.get(keys)
+        found = await self._db.get(keys)
         self._report.checked["id indexes"] += len(found)
         body_of = {
-            key: self._keys.message(thread_id.decode(), self._keys.message_of_index(key))
+            key: self._keys.message(thread_id.decode(), self._keys.message_of_pointer(key))
             for key, thread_id in found.items()
             if thread_id is not None
         }
-        bodies = await self._batch.get(list(body_of.values()))
+        bodies = await self._db.get(list(body_of.values()))
         for key, body in body_of.items():
             if bodies[body] is None:
                 self._report.add("stale id index", key)
-                tx = Transaction(self._batch)
-                tx.same({key: found[key], body: None})
+                tx = begin(self._db)
+                tx.expect({key: found[key], body: None})
                 tx.delete([key])
                 await self._mend(tx, 1)
 
     async def _check_participants(self, key: str) -> None:
         """A resource's threads must count messages of it."""
-        owner = self._keys.resource_of_participants(key)
-        members = await self._batch.command("ZRANGE", key, 0, -1)
+        owner = self._keys.resource_of_list(key)
+        members = await self._db.command("ZRANGE", key, 0, -1)
         names = [member.decode() for member in members]
-        counted = await self._batch.send(
-            [("HEXISTS", self._keys.owners(name), owner) for name in names]
+        counted = await self._db.send(
+            [("HEXISTS", self._keys.resource_counts(name), owner) for name in names]
         )
         for name, is_counted in zip(names, counted, strict=True):
             if not is_counted:
                 self._report.add("stale entry", key, name)
                 tx = await self._guarded(name)
-                tx.call("ZREM", key, name)
+                tx.command("ZREM", key, name)
                 await self._mend(tx, 1)
 
     async def _check_owners(self, key: str) -> None:
         """Counts must be of a thread that has messages; zeros of one that has a record will do."""
-        thread_id = self._keys.thread_of_owners(key)
-        ordered, record, counts = await self._batch.send(
+        thread_id = self._keys.thread_of_counts(key)
+        ordered, record, counts = await self._db.send(
             [
-                ("EXISTS", self._keys.order(thread_id)),
+                ("EXISTS", self._keys.timeline(thread_id)),
                 ("EXISTS", self._keys.thread(thread_id)),
                 ("HVALS", key),
             ]
@@ -280,15 +284,15 @@ class ThreadCheck:
             tx.delete([key])
             await self._mend(tx, 1)
 
-    async def _guarded(self, thread_id: str) -> Transaction:
+    async def _guarded(self, thread_id: str) -> ThreadTransaction:
         """A transaction for as long as nobody writes to the thread."""
         record = self._keys.thread(thread_id)
-        tx = Transaction(self._batch)
-        tx.same(await self._batch.get([record]))
+        tx = begin(self._db)
+        tx.expect(await self._db.get([record]))
         return tx
 
-    async def _mend(self, tx: Transaction, problems: int) -> None:
-        if self._repair and problems and not await tx.commit():
+    async def _mend(self, tx: ThreadTransaction, problems: int) -> None:
+        if self._repair and problems and await tx.commit():
             self._report.repaired += problems
 
 

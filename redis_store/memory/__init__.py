@@ -1,16 +1,21 @@
-"""The memory domain: what agents remember as threads, messages and resources."""
+"""The memory domain: threads, messages and resources.
+
+``MemoryStore`` is put together from one module for each group of calls: ``threads``,
+``thread_lists``, ``message_reads``, ``message_writes``, ``clones`` and ``resources``. Beneath them
+lie ``thread_transaction`` (writes to threads), ``windows`` (pages of messages), ``locations``
+(messages by id), ``lifetime`` and ``expired_threads`` (threads that expire).
+"""
 
 from redis_store._engine.operations import unbounded
-from redis_store.memory.clones import Cloning
-from redis_store.memory.message_reads import Reading
-from redis_store.memory.message_writes import Saving
+from redis_store.memory.clones import Clones
+from redis_store.memory.message_reads import MessageReads
+from redis_store.memory.message_writes import MessageWrites
 from redis_store.memory.resources import Resources
-from redis_store.memory.thread_lists import ThreadListings
+from redis_store.memory.thread_lists import ThreadLists
 from redis_store.memory.threads import Threads
-from redis_store.memory.updating import Updating
 
 
-class MemoryStore(Threads, ThreadListings, Reading, Saving, Updating, Cloning, Resources):
+class MemoryStore(Threads, ThreadLists, MessageReads, MessageWrites, Clones, Resources):
     """Threads, messages and resources.
 
     Every id is opaque: any non-empty string of at most 1 kB in UTF-8, except that a thread id may
@@ -25,7 +30,7 @@ class MemoryStore(Threads, ThreadListings, Reading, Saving, Updating, Cloning, R
 
         Scans the whole keyspace of every node; other keys stay.
         """
-        await self._batch.clear(self._keys.memory_patterns())
+        await self._db.clear(self._keys.memory_patterns())
 
 
 __all__ = ["MemoryStore"]

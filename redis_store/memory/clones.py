@@ -1,17 +1,16 @@
-"""Cloning and copying threads, in batches that others see only once all are there.
+"""Clones: copying threads, in batches that others see only once all are there.
 
-Bodies go to their final keys first, under fresh ids that no index names and with a time to live;
-then one transaction makes them permanent and writes the order, the indexes and the record. A
-clone that dies, or loses a race to its id, leaves nothing that does not vanish by itself.
+Bodies go to their final keys first, under new ids that no index names and with a time to live. Then
+one transaction makes them permanent and writes the timeline, the indexes and the record. A clone
+that dies, or loses a race to its id, leaves nothing that does not vanish by itself.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import msgspec
 from anyio import CancelScope
@@ -28,24 +27,35 @@ from redis_store._engine.arguments import (
     check_thread_id,
     check_title,
 )
-from redis_store._engine.indexes import THREADS, of_thread, relist, settle
+from redis_store._engine.database import READ_CHUNK, Values
+from redis_store._engine.indexes import THREADS
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.timestamps import epoch_us
-from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import BackendError, ThreadExistsError, ThreadNotFoundError
 from redis_store.memory import windows
-from redis_store.memory.windows import Filter, Place, Window
+from redis_store.memory.thread_transaction import ThreadTransaction, begin, transact_threads
+from redis_store.memory.windows import Filter, Position, Window
 from redis_store.models import ClonedThread, CopiedThread, Message, Thread, new_id, now
 from redis_store.pages import DateRange
 
-_CHUNK = 500
+# How long bodies live that no clone has published.
 _UNPUBLISHED = timedelta(days=1)
 
 
-class _Request(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of a call."""
+class CloneOptions(TypedDict, total=False):
+    """The options of ``clone_thread`` and ``copy_thread``.
 
-    source_thread_id: str
+    Attributes:
+        new_thread_id: The copy's id; random by default.
+        resource_id: Who owns the copy and its messages; as in the source by default.
+        title: Its title; ``Clone of <the source's>`` by default.
+        metadata: Its metadata, to which ``clone`` is added: ``sourceThreadId``, ``clonedAt``,
+            ``lastMessageId``. The source's is not copied.
+        message_limit: Only the newest so many of the chosen messages; 0, the default, is all.
+        date_range: Only messages of these dates.
+        message_ids: Only these messages; empty, the default, is all.
+    """
+
     new_thread_id: str | None
     resource_id: str | None
     title: str | None
@@ -53,6 +63,19 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     message_limit: int
     date_range: DateRange | None
     message_ids: Sequence[str]
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of a call: see ``CloneOptions``."""
+
+    source_thread_id: str
+    new_thread_id: str | None = None
+    resource_id: str | None = None
+    title: str | None = None
+    metadata: dict[str, Any] | None = None
+    message_limit: int = 0
+    date_range: DateRange | None = None
+    message_ids: Sequence[str] = ()
 
     def check(self) -> None:
         """Raise InvalidArgumentError for the first wrong argument."""
@@ -69,8 +92,8 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
         check_ids("message_ids", self.message_ids)
 
 
-class _Part(NamedTuple):
-    """One message of the clone: its place as copied, and whose it is."""
+class _CopiedMessage(NamedTuple):
+    """A message of the clone: its position as copied, and whose it is."""
 
     created_us: int
     score: int
@@ -80,148 +103,129 @@ class _Part(NamedTuple):
 
 
 class _Copy:
-    """What was copied so far, under the clone's id but unknown to others.
+    """The messages copied so far, under the clone's id but unknown to others.
 
     Attributes:
         thread_id: The clone's id.
-        parts: Its messages.
-        messages: They whole, by id, if they are asked for.
-        first: The key and the body of the first one; while it is there, nothing was discarded.
-        sorted_anew: Whether the source was, since its order was read.
+        copied: Its messages, in their order once ``finish`` was called.
+        messages: The copied messages by id; ``None`` if the caller wants only ids.
+        first: Key and body of the first one; while it is there, nothing was discarded.
+        dates_changed: Whether a date no longer matches its score, so the copy must be re-sorted.
     """
 
     def __init__(self, thread_id: str, *, keep_messages: bool) -> None:
         self.thread_id = thread_id
-        self.parts: list[_Part] = []
         self.messages: dict[str, Message] | None = {} if keep_messages else None
-        self.first: dict[str, bytes | None] = {}
-        self.sorted_anew = False
+        self.clear()
 
-    def add(self, place: Place, key: str, body: bytes, message: Message) -> None:
+    def clear(self) -> None:
+        """Forget all messages."""
+        self.copied: list[_CopiedMessage] = []
+        self.first: Values = {}
+        self.dates_changed = False
+        if self.messages is not None:
+            self.messages = {}
+
+    def add(self, position: Position, key: str, body: bytes, message: Message) -> None:
         """Note a copied message."""
         us = epoch_us(message.created_at)
-        self.sorted_anew |= us != place.created_us
-        self.parts.append(_Part(us, place.score, message.id, place.id, message.resource_id))
+        self.dates_changed |= us != position.created_us
+        self.copied.append(
+            _CopiedMessage(us, position.score, message.id, position.id, message.resource_id)
+        )
         self.first = self.first or {key: body}
         if self.messages is not None:
             self.messages[message.id] = message
 
     def finish(self) -> None:
         """Order the messages by the dates that they were copied with."""
-        if self.sorted_anew:
-            self.parts.sort()
-            scores = accumulate((part.created_us for part in self.parts), _next_score)
-            pairs = zip(self.parts, scores, strict=True)
-            self.parts = [part._replace(score=score) for part, score in pairs]
+        if self.dates_changed:
+            self.copied.sort()
+            scores = accumulate((each.created_us for each in self.copied), _next_score)
+            pairs = zip(self.copied, scores, strict=True)
+            self.copied = [each._replace(score=score) for each, score in pairs]
+
+    @property
+    def id_map(self) -> dict[str, str]:
+        """The clone's message ids by the source's."""
+        return {each.source_id: each.id for each in self.copied}
 
 
-class _Made(NamedTuple):
-    """A clone that others can see."""
-
-    thread: Thread
-    messages: list[Message]
-    id_map: dict[str, str]
+def _next_score(before: int, created_us: int) -> int:
+    return max(before + 1, created_us)
 
 
-class Cloning(Repository):
+class Clones(Repository):
     """Calls that clone and copy threads."""
 
     @operation
     async def clone_thread(
-        self,
-        source_thread_id: str,
-        *,
-        new_thread_id: str | None = None,
-        resource_id: str | None = None,
-        title: str | None = None,
-        metadata: dict[str, Any] | None = None,
-        message_limit: int = 0,
-        date_range: DateRange | None = None,
-        message_ids: Sequence[str] = (),
+        self, source_thread_id: str, **options: Unpack[CloneOptions]
     ) -> ClonedThread:
         """Copy a thread and return the copied messages too: see ``copy_thread``."""
-        request = _Request(
-            source_thread_id=source_thread_id,
-            new_thread_id=new_thread_id,
-            resource_id=resource_id,
-            title=title,
-            metadata=metadata,
-            message_limit=message_limit,
-            date_range=date_range,
-            message_ids=message_ids,
+        request = _Request(source_thread_id=source_thread_id, **options)
+        thread, copy = await self._clone(request, keep_messages=True)
+        messages = copy.messages or {}
+        return ClonedThread(
+            thread=thread,
+            messages=[messages[each.id] for each in copy.copied],
+            message_id_map=copy.id_map,
         )
-        made = await self._clone(request, keep_messages=True)
-        return ClonedThread(thread=made.thread, messages=made.messages, message_id_map=made.id_map)
 
     @operation
     async def copy_thread(
-        self,
-        source_thread_id: str,
-        *,
-        new_thread_id: str | None = None,
-        resource_id: str | None = None,
-        title: str | None = None,
-        metadata: dict[str, Any] | None = None,
-        message_limit: int = 0,
-        date_range: DateRange | None = None,
-        message_ids: Sequence[str] = (),
+        self, source_thread_id: str, **options: Unpack[CloneOptions]
     ) -> CopiedThread:
-        """Copy a thread under fresh message ids. Source and copy are independent.
+        """Copy a thread under new message ids. Source and copy are independent.
 
         Three round trips and two per 500 messages; at most 500 bodies are in memory at once.
 
         Args:
-            source_thread_id: What to copy.
-            new_thread_id: The copy's id; random by default.
-            resource_id: Who owns the copy and its messages; as in the source by default.
-            title: Its title; ``Clone of <the source's>`` by default.
-            metadata: Its metadata, to which ``clone`` is added: ``sourceThreadId``, ``clonedAt``,
-                ``lastMessageId``. The source's is not copied.
-            message_limit: Only the newest so many of the chosen messages; 0 is all.
-            date_range: Only messages of these dates.
-            message_ids: Only these messages; empty is all.
+            source_thread_id: The thread to copy.
+            **options: See ``CloneOptions``.
 
         Raises:
             ThreadNotFoundError: There is no source.
             ThreadExistsError: The new id is taken; of racing calls exactly one wins.
         """
-        request = _Request(
-            source_thread_id=source_thread_id,
-            new_thread_id=new_thread_id,
-            resource_id=resource_id,
-            title=title,
-            metadata=metadata,
-            message_limit=message_limit,
-            date_range=date_range,
-            message_ids=message_ids,
-        )
-        made = await self._clone(request, keep_messages=False)
-        return CopiedThread(thread=made.thread, message_id_map=made.id_map)
+        request = _Request(source_thread_id=source_thread_id, **options)
+        thread, copy = await self._clone(request, keep_messages=False)
+        return CopiedThread(thread=thread, message_id_map=copy.id_map)
 
-    async def _clone(self, request: _Request, *, keep_messages: bool) -> _Made:
+    async def _clone(self, request: _Request, *, keep_messages: bool) -> tuple[Thread, _Copy]:
         request.check()
-        thread_id = request.new_thread_id or new_id()
-        rounds = attempts(self._batch)
+        copy = _Copy(request.new_thread_id or new_id(), keep_messages=keep_messages)
+
+        async def attempt(tx: ThreadTransaction) -> Thread:
+            # An attempt that was refused has left its bodies.
+            await self._discard(copy)
+            source = await self._copy(request, copy)
+            thread = _thread_of(request, source, copy)
+            _publish(tx, thread, copy)
+            return thread
+
+        try:
+            return await transact_threads(self._db, attempt), copy
+        except BaseException:
+            # If this fails too, the bodies expire.
+            with CancelScope(shield=True), suppress(BackendError):
+                await self._discard(copy)
+            raise
+
+    async def _copy(self, request: _Request, copy: _Copy) -> Thread:
+        """Copy the messages of the source and return it.
+
+        The bodies name its owner, so they count only if that was the same to the end.
+        """
         while True:
-            tx = next(rounds)
-            source = await self._source(request, thread_id)
-            copy = _Copy(thread_id, keep_messages=keep_messages)
-            try:
-                if await self._copy(request, copy, source.resource_id):
-                    thread = _thread(request, source, copy)
-                    self._publish(tx, thread, copy)
-                    if not await tx.commit():
-                        return _made(thread, copy)
-            except BaseException:
-                # Where this fails too, what was copied expires.
-                with CancelScope(shield=True), suppress(BackendError):
-                    await self._discard(copy)
-                raise
+            source = await self._source(request, copy.thread_id)
+            if await self._copy_messages(request, copy, source.resource_id):
+                return source
             await self._discard(copy)
 
     async def _source(self, request: _Request, thread_id: str) -> Thread:
         key, taken = self._keys.thread(request.source_thread_id), self._keys.thread(thread_id)
-        found = await self._batch.get([key, taken])
+        found = await self._db.get([key, taken])
         stored = found[key]
         if stored is None:
             raise ThreadNotFoundError(request.source_thread_id)
@@ -229,35 +233,37 @@ class Cloning(Repository):
             raise ThreadExistsError(thread_id)
         return codecs.decode_thread(key, stored)
 
-    async def _chosen(self, request: _Request) -> list[Place]:
-        """Find which messages to copy, in their order."""
-        from_us, to_us = check_date_range(request.date_range)
-        dates = Filter(from_us=from_us, to_us=to_us)
-        window = Window(thread_id=request.source_thread_id, direction="asc", filter=dates)
-        _, places = (await windows.places(self._batch, [window]))[0]
-        wanted = set(request.message_ids)
-        chosen = [place for place in places if not wanted or place.id in wanted]
-        return chosen[-request.message_limit :]
-
-    async def _copy(self, request: _Request, copy: _Copy, owner: str) -> bool:
+    async def _copy_messages(self, request: _Request, copy: _Copy, owner: str) -> bool:
         """Copy the messages; tell whether the source was the owner's to the end."""
         chosen = await self._chosen(request)
         source = self._keys.thread(request.source_thread_id)
         stored: bytes | None = None
-        for first in range(0, len(chosen) or 1, _CHUNK):
-            commands = await self._copies(request, copy, chosen[first : first + _CHUNK])
-            *_, stored = await self._batch.send([*commands, ("GET", source)])
+        for first in range(0, len(chosen) or 1, READ_CHUNK):
+            commands = await self._copies(request, copy, chosen[first : first + READ_CHUNK])
+            *_, stored = await self._db.send([*commands, ("GET", source)])
         copy.finish()
         return stored is not None and codecs.decode_thread(source, stored).resource_id == owner
 
+    async def _chosen(self, request: _Request) -> list[Position]:
+        """Find which messages to copy, in their order."""
+        from_us, to_us = check_date_range(request.date_range)
+        dates = Filter(from_us=from_us, to_us=to_us)
+        window = Window(thread_id=request.source_thread_id, direction="asc", filter=dates)
+        _, positions = (await windows.positions(self._db, [window]))[0]
+        wanted = set(request.message_ids)
+        chosen = [position for position in positions if not wanted or position.id in wanted]
+        return chosen[-request.message_limit :]
+
     async def _copies(
-        self, request: _Request, copy: _Copy, chosen: Sequence[Place]
+        self, request: _Request, copy: _Copy, chosen: Sequence[Position]
     ) -> list[Command]:
         """Read messages and build what stores them again, at keys that nothing names yet."""
-        key_of = {place: self._keys.message(place.thread_id, place.id) for place in chosen}
-        found = await self._batch.get(list(key_of.values()))
+        key_of = {
+            position: self._keys.message(position.thread_id, position.id) for position in chosen
+        }
+        found = await self._db.get(list(key_of.values()))
         commands: list[Command] = []
-        for place, source_key in key_of.items():
+        for position, source_key in key_of.items():
             stored = found[source_key]
             if stored is None:
                 continue
@@ -267,62 +273,56 @@ class Cloning(Repository):
                 changes["resourceId"] = request.resource_id
             key = self._keys.message(copy.thread_id, id_)
             body = codecs.patch(source_key, stored, changes)
-            # Under the source's key: that is where a record that cannot be read lies.
-            copy.add(place, key, body, codecs.decode_message(source_key, body))
+            # Under the source's key: a record that cannot be read lies there.
+            copy.add(position, key, body, codecs.decode_message(source_key, body))
             commands.append(("SET", key, body, "EX", int(_UNPUBLISHED.total_seconds())))
         return commands
 
     async def _discard(self, copy: _Copy) -> None:
-        """Remove what was copied, unless a call that seemed to fail has published it."""
-        if not copy.parts:
+        """Remove copied bodies, unless a call that seemed to fail has published them."""
+        if not copy.copied:
             return
-        bodies = [self._keys.message(copy.thread_id, part.id) for part in copy.parts]
-        tx = Transaction(self._batch)
-        tx.same({self._keys.thread(copy.thread_id): None})
+        bodies = [self._keys.message(copy.thread_id, each.id) for each in copy.copied]
+        tx = begin(self._db)
+        tx.expect({self._keys.thread(copy.thread_id): None})
         tx.delete(bodies)
-        if await tx.commit():
-            order = self._keys.order(copy.thread_id)
-            if await self._batch.command("ZSCORE", order, copy.parts[0].id) is None:
-                await self._batch.send([("UNLINK", key) for key in bodies])
-
-    def _publish(self, tx: Transaction, thread: Thread, copy: _Copy) -> None:
-        """Make the copied bodies permanent and the thread known; refuse if its id is taken."""
-        key, order, parts = self._keys.thread(thread.id), self._keys.order(thread.id), copy.parts
-        tx.same({key: None, **copy.first})
-        json, entries = codecs.encode_thread(thread), of_thread(self._keys, key, thread)
-        tx.set(key, json)
-        tx.keep(thread.id)
-        relist(tx, (), entries)
-        tx.then(partial(settle, self._batch, THREADS, {key: json}, {key: entries}))
-        for first in range(0, len(parts), _CHUNK):
-            pairs: list[Argument] = []
-            for part in parts[first : first + _CHUNK]:
-                pairs += (part.score, part.id)
-            tx.call("ZADD", order, *pairs)
-        for part in parts:
-            tx.call("PERSIST", self._keys.message(thread.id, part.id))
-            tx.set(self._keys.message_index(part.id), thread.id)
-        for resource_id, count in Counter(part.resource_id for part in parts).items():
-            tx.call("HSET", self._keys.owners(thread.id), resource_id, count)
-        newest = {part.resource_id: part.created_us for part in parts}
-        for resource_id, us in newest.items():
-            tx.call("ZADD", self._keys.participants(resource_id), us, thread.id)
+        if not await tx.commit():
+            timeline = self._keys.timeline(copy.thread_id)
+            if await self._db.command("ZSCORE", timeline, copy.copied[0].id) is None:
+                await self._db.send([("UNLINK", key) for key in bodies])
+        copy.clear()
 
 
-def _next_score(before: int, created_us: int) -> int:
-    return max(before + 1, created_us)
+def _publish(tx: ThreadTransaction, thread: Thread, copy: _Copy) -> None:
+    """Make the copied bodies permanent and the thread known; refuse if its id is taken."""
+    keys = tx.keys
+    key, timeline = keys.thread(thread.id), keys.timeline(thread.id)
+    # The first body stands for all: whoever discards a copy removes them together.
+    tx.expect({key: None, **copy.first})
+    tx.set(key, codecs.encode_thread(thread))
+    tx.extend(thread.id)
+    THREADS.reindex(tx, key, before=None, after=thread)
+    for first in range(0, len(copy.copied), READ_CHUNK):
+        pairs: list[Argument] = []
+        for each in copy.copied[first : first + READ_CHUNK]:
+            pairs += (each.score, each.id)
+        tx.command("ZADD", timeline, *pairs)
+    for each in copy.copied:
+        tx.command("PERSIST", keys.message(thread.id, each.id))
+        tx.set(keys.message_pointer(each.id), thread.id)
+    for resource_id, count in Counter(each.resource_id for each in copy.copied).items():
+        tx.command("HSET", keys.resource_counts(thread.id), resource_id, count)
+    newest = {each.resource_id: each.created_us for each in copy.copied}
+    for resource_id, us in newest.items():
+        tx.command("ZADD", keys.threads_with_messages_of(resource_id), us, thread.id)
 
 
-def _made(thread: Thread, copy: _Copy) -> _Made:
-    messages = [] if copy.messages is None else [copy.messages[part.id] for part in copy.parts]
-    return _Made(thread, messages, {part.source_id: part.id for part in copy.parts})
-
-
-def _thread(request: _Request, source: Thread, copy: _Copy) -> Thread:
+def _thread_of(request: _Request, source: Thread, copy: _Copy) -> Thread:
+    """Build the clone's record."""
     moment = now()
     clone = {"sourceThreadId": source.id, "clonedAt": _iso(moment)}
-    if copy.parts:
-        clone["lastMessageId"] = copy.parts[-1].source_id
+    if copy.copied:
+        clone["lastMessageId"] = copy.copied[-1].source_id
     title = request.title
     if title is None and source.title:
         title = f"Clone of {source.title}"

@@ -1,4 +1,7 @@
-"""Where messages are and who owns their threads: what every write to messages must know."""
+"""Locations: which threads hold messages, and who owns those threads.
+
+Every write to stored messages begins here. ``find.lua`` is the other half.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -7,16 +10,20 @@ import anyio
 
 from redis_store._connections.commands import Command
 from redis_store._engine import codecs
-from redis_store._engine.database import Batch
+from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import Keys
 from redis_store._engine.scripts import FIND
+from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction
+from redis_store.memory.thread_transaction import ShardedThreadTransaction, ThreadTransaction
+from redis_store.models import now
 
+# Seconds between looks for a message that moves.
 _PAUSES = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016)
 
 
-class Stored(NamedTuple):
-    """Where a message is, by its index; its record and its score, if they are there."""
+class Located(NamedTuple):
+    """The thread that a message's pointer names; the message and its score, if they are there."""
 
     thread_id: str
     body: bytes | None
@@ -24,23 +31,25 @@ class Stored(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """Messages by id, those that have an index; and threads' records by thread id."""
+    """Messages by id, those that have a pointer; and threads' records by thread id."""
 
-    messages: dict[str, Stored]
-    records: dict[str, bytes | None]
+    messages: dict[str, Located]
+    records: Values
 
 
-async def threads_of(batch: Batch, message_ids: Collection[str]) -> dict[str, str]:
-    """Find the thread of each known message by its index. One round trip."""
-    index_of = {id_: batch.keys.message_index(id_) for id_ in message_ids}
-    found = await batch.get(list(index_of.values()))
+async def threads_of(db: Database, message_ids: Collection[str]) -> dict[str, str]:
+    """Find the thread of each known message by its pointer. One round trip."""
+    pointer_of = {id_: db.keys.message_pointer(id_) for id_ in message_ids}
+    found = await db.get(list(pointer_of.values()))
     return {
-        id_: thread_id.decode() for id_, index in index_of.items() if (thread_id := found[index])
+        id_: thread_id.decode()
+        for id_, pointer in pointer_of.items()
+        if (thread_id := found[pointer])
     }
 
 
 async def find(
-    batch: Batch,
+    db: Database,
     message_ids: Sequence[str],
     *,
     threads: Collection[str] | None = None,
@@ -49,24 +58,24 @@ async def find(
     """Find messages by id. One round trip; two in the hash-tagged layout.
 
     Args:
-        batch: The way to the server.
+        db: The way to the server.
         message_ids: The messages.
         threads: Threads whose records to read beside those of the messages' threads; ``None`` is to
             read no records.
         bodies: Whether to read the messages themselves.
     """
-    keys = batch.keys
+    keys = db.keys
     if keys.hash_tags:
-        return await _find_apart(batch, await threads_of(batch, message_ids), threads)
-    indexes = [keys.message_index(id_) for id_ in message_ids]
+        return await _find_apart(db, await threads_of(db, message_ids), threads)
+    pointers = [keys.message_pointer(id_) for id_ in message_ids]
     wanted = [int(bodies), int(threads is not None)]
-    call = FIND.call(indexes, [*keys.around_thread(), *wanted, *message_ids])
+    call = FIND.call(pointers, [*keys.around_thread(), *wanted, *message_ids])
     beside = threads or ()
-    # MGET, as what is no string reads as nothing.
+    # MGET, as a value of another type reads as nothing.
     others: list[Command] = [("MGET", keys.thread(id_)) for id_ in beside]
-    (found, known), *replies = await batch.send([call, *others])
-    stored = {
-        id_: Stored(thread_id.decode(), body, score)
+    (found, known), *replies = await db.send([call, *others])
+    messages = {
+        id_: Located(thread_id.decode(), body, score)
         for id_, thread_id, body, score in zip(
             message_ids, found[::3], found[1::3], found[2::3], strict=True
         )
@@ -74,54 +83,70 @@ async def find(
     }
     records = {id_.decode(): record for id_, record in zip(known[::2], known[1::2], strict=True)}
     records |= {id_: reply[0] for id_, reply in zip(beside, replies, strict=True)}
-    return Findings(stored, records)
+    return Findings(messages, records)
 
 
 async def _find_apart(
-    batch: Batch, thread_of: Mapping[str, str], threads: Collection[str] | None
+    db: Database, thread_of: Mapping[str, str], threads: Collection[str] | None
 ) -> Findings:
     """Read messages and records, each from its slot."""
-    keys, groups = batch.keys, grouped(thread_of)
+    keys, groups = db.keys, grouped(thread_of)
     every = list(dict.fromkeys([*groups, *(threads or ())]))
-    # A thread's record, where it is wanted, precedes its messages.
+    # A thread's record, if it is wanted, precedes its messages.
     first = 0 if threads is None else 1
     reads: list[Command] = [
         ("MGET", *[keys.thread(t)][:first], *(keys.message(t, id_) for id_ in groups.get(t, ())))
         for t in every
     ]
-    scoring: list[Command] = [("ZMSCORE", keys.order(t), *ids) for t, ids in groups.items()]
-    replies = await batch.send([*reads, *scoring])
+    scoring: list[Command] = [("ZMSCORE", keys.timeline(t), *ids) for t, ids in groups.items()]
+    replies = await db.send([*reads, *scoring])
     found = dict(zip(every, replies[: len(every)], strict=True))
-    stored = {
-        id_: Stored(thread_id, body, score)
+    messages = {
+        id_: Located(thread_id, body, score)
         for (thread_id, ids), scores in zip(groups.items(), replies[len(every) :], strict=True)
         for id_, body, score in zip(ids, found[thread_id][first:], scores, strict=True)
     }
-    return Findings(stored, {id_: values[0] for id_, values in found.items() if first})
+    return Findings(messages, {id_: values[0] for id_, values in found.items() if first})
 
 
-async def moved(batch: Batch, lost: Mapping[str, str]) -> dict[str, str]:
-    """Look again for messages that were not where their index said, unless it still says so.
+async def moved(db: Database, lost: Mapping[str, str]) -> dict[str, str]:
+    """Look again for messages that were not where their pointer said, unless it still says so.
 
     One round trip, two where something moved; none when nothing is lost. In the hash-tagged layout
-    a message that moves follows its index a moment later: it is waited for, 31 ms in all.
+    a message that moves follows its pointer a moment later: it is waited for, 31 ms in all.
     """
     if not lost:
         return {}
-    keys = batch.keys
-    said = {keys.message_index(id_): lost[id_].encode() for id_ in lost}
+    keys = db.keys
+    said = {keys.message_pointer(id_): lost[id_].encode() for id_ in lost}
     for pause in _PAUSES if keys.hash_tags else (0.0,):
         await anyio.sleep(pause)
-        tx = Transaction(batch)
-        tx.same(said | {keys.message(lost[id_], id_): None for id_ in lost})
-        if await tx.commit():
-            return await threads_of(batch, lost)
+        tx = Transaction(db)
+        tx.expect(said | {keys.message(lost[id_], id_): None for id_ in lost})
+        if not await tx.commit():
+            return await threads_of(db, lost)
     return {}
 
 
-def owners(
-    keys: Keys, thread_ids: Iterable[str], records: Mapping[str, bytes | None]
-) -> dict[str, str | None]:
+async def touch_threads_of(tx: ThreadTransaction, message_ids: Sequence[str]) -> dict[str, str]:
+    """Move ``updated_at`` of the threads that hold messages ahead. One round trip.
+
+    Returns:
+        The thread of each known message.
+    """
+    now_us = epoch_us(now())
+    if isinstance(tx, ShardedThreadTransaction):
+        thread_of = await threads_of(tx.db, message_ids)
+        for thread_id in grouped(thread_of):
+            tx.touch_whoever_owns(thread_id, now_us)
+        return thread_of
+    found = await find(tx.db, message_ids, threads=(), bodies=False)
+    for thread_id, owner in owners(tx.keys, found.records, found.records).items():
+        tx.touch(thread_id, owner, now_us)
+    return {id_: located.thread_id for id_, located in found.messages.items()}
+
+
+def owners(keys: Keys, thread_ids: Iterable[str], records: Values) -> dict[str, str | None]:
     """Read who owns threads from their records; ``None`` where there is no record."""
     return {
         id_: None
@@ -137,12 +162,3 @@ def grouped(thread_of: Mapping[str, str]) -> dict[str, list[str]]:
     for id_, thread_id in thread_of.items():
         groups.setdefault(thread_id, []).append(id_)
     return groups
-
-
-def touch(tx: Transaction, thread_id: str, owner: str | None, now_us: int) -> None:
-    """Refuse unless the thread's owner is as known; move ``updated_at`` ahead."""
-    if owner is None:
-        tx.same({tx.keys.thread(thread_id): None})
-    else:
-        tx.owned(thread_id, owner)
-        tx.touch(thread_id, owner, now_us)

@@ -17,14 +17,14 @@ from redis_store._engine.arguments import (
     check_thread_id,
     check_thread_ids,
 )
-from redis_store._engine.lifetime import keep_alive
 from redis_store._engine.operations import Repository, iteration, query
 from redis_store._engine.timestamps import epoch_us
 from redis_store.errors import InvalidArgumentError
 from redis_store.memory import windows
 from redis_store.memory.expired_threads import without_expired
+from redis_store.memory.lifetime import keep_alive
 from redis_store.memory.locations import find, moved
-from redis_store.memory.windows import Filter, Place, Row, Window
+from redis_store.memory.windows import Filter, Position, Row, Window
 from redis_store.models import Message
 from redis_store.pages import DateRange, Direction, Include, Page
 
@@ -32,7 +32,7 @@ from redis_store.pages import DateRange, Direction, Include, Page
 _ATTEMPTS = 3
 
 
-class Reading(Repository):
+class MessageReads(Repository):
     """Calls that read messages."""
 
     @query
@@ -77,8 +77,8 @@ class Reading(Repository):
             resource_id=resource_id or None,
         )
         thread_ids = check_thread_ids("thread_id", thread_id)
-        if self._batch.thread_ttl is not None:
-            await keep_alive(self._batch, thread_ids)
+        if self._db.thread_ttl is not None:
+            await keep_alive(self._db, thread_ids)
         if len(thread_ids) == 1 and not request.include:
             return await self._page_of(request, thread_ids[0], include_total=include_total)
         return await self._page(request, thread_ids, include_total=include_total)
@@ -121,7 +121,7 @@ class Reading(Repository):
     async def list_messages_by_id(self, message_ids: Sequence[str]) -> list[Message]:
         """Read messages by id: each once, by date, unknown ids left out. One round trip."""
         ids = check_ids("message_ids", message_ids)
-        return [row.message for row in sorted(await self._rows_by_id(ids), key=_place)]
+        return [row.message for row in sorted(await self._rows_by_id(ids), key=_position)]
 
     @iteration
     def iter_messages(
@@ -138,31 +138,31 @@ class Reading(Repository):
         return self._iterate(Window(thread_id=thread_id, direction=direction), batch_size)
 
     async def _iterate(self, window: Window, batch_size: int) -> AsyncIterator[Message]:
-        await keep_alive(self._batch, [window.thread_id])
-        async for row in windows.walk(self._batch, window, batch_size):
+        await keep_alive(self._db, [window.thread_id])
+        async for row in windows.iterate(self._db, window, batch_size):
             yield row.message
 
     async def _threads_with(self, resource_id: str) -> list[str]:
         """Find the threads that may hold messages of a resource."""
-        if self._batch.scans:
+        if self._db.scans:
             pattern = self._keys.record_patterns()["orders"]
-            scan = self._batch.scan(pattern, "zset")
+            scan = self._db.scan(pattern, "zset")
             orders = {order async for _, found in scan for order in found}
-            return [self._keys.thread_of_order(order) for order in orders]
-        index = self._keys.participants(resource_id)
-        found = await self._batch.command("ZRANGE", index, 0, -1)
-        return await without_expired(self._batch, index, [id_.decode() for id_ in found])
+            return [self._keys.thread_of_timeline(order) for order in orders]
+        index = self._keys.threads_with_messages_of(resource_id)
+        found = await self._db.command("ZRANGE", index, 0, -1)
+        return await without_expired(self._db, index, [id_.decode() for id_ in found])
 
     async def _page_of(
         self, request: "_Request", thread_id: str, *, include_total: bool
     ) -> Page[Message]:
-        """Read a page of one thread and nothing beside it, which needs no places."""
+        """Read a page of one thread and nothing beside it, which needs no positions."""
         paging, size = request.paging, request.paging.per_page
         if size == 0:
             return paging.of_items([], 0)
         take = None if size is None else size + (not include_total)
         window = request.window(thread_id, skip=paging.offset, take=take)
-        total, messages = await windows.messages(self._batch, window)
+        total, messages = await windows.messages(self._db, window)
         if include_total:
             return paging.of_items(messages, total)
         has_more = size is not None and len(messages) > size
@@ -182,12 +182,12 @@ class Reading(Repository):
         rows, ahead = _split(rows, paging.per_page)
         unreturned = _ahead_of(rows, included, request, set(thread_ids))
         if not include_total:
-            more = any(row.place.id not in unreturned for row in ahead)
+            more = any(row.position.id not in unreturned for row in ahead)
         elif paging.end is None:
             more = False
         else:
             more = paging.offset + len(rows) + len(unreturned) < total
-        shown = {row.place.id: row for row in [*included, *rows]}
+        shown = {row.position.id: row for row in [*included, *rows]}
         items = request.sorted(shown.values()) if included else [row.message for row in rows]
         return paging.with_more(items, total if include_total else None, has_more=more)
 
@@ -199,18 +199,19 @@ class Reading(Repository):
         take = None if paging.per_page is None else paging.per_page + beyond
         if len(thread_ids) == 1:
             window = request.window(thread_ids[0], skip=paging.offset, take=take)
-            ((total, rows),) = await windows.read(self._batch, [window])
+            ((total, rows),) = await windows.read(self._db, [window])
             return rows, total
         end = None if take is None else paging.offset + take
         rows, total = list[Row](), 0
         for attempt in count():
-            found = await windows.places(
-                self._batch, [request.window(id_, take=end) for id_ in thread_ids]
+            found = await windows.positions(
+                self._db, [request.window(id_, take=end) for id_ in thread_ids]
             )
             merged = sorted(
-                (place for _, places in found for place in places), reverse=request.descending
+                (position for _, positions in found for position in positions),
+                reverse=request.descending,
             )
-            chosen = await windows.fetch(self._batch, merged[paging.offset : end])
+            chosen = await windows.read_at(self._db, merged[paging.offset : end])
             if chosen is None:
                 continue
             rows = [row for row in chosen if request.filter.accepts(row.message)]
@@ -228,43 +229,45 @@ class Reading(Repository):
         ids = list(dict.fromkeys(item.id for item in request.include))
         scope = Filter(resource_id=request.filter.resource_id)
         targets = {
-            row.place.id: row for row in await self._rows_by_id(ids) if scope.accepts(row.message)
+            row.position.id: row
+            for row in await self._rows_by_id(ids)
+            if scope.accepts(row.message)
         }
         around = [
             Window(
-                thread_id=targets[item.id].place.thread_id,
+                thread_id=targets[item.id].position.thread_id,
                 direction=direction,
                 filter=scope,
-                seen=[targets[item.id].place],
+                cursor=[targets[item.id].position],
                 take=count,
             )
             for item in request.include
             if item.id in targets
             for direction, count in _sides(item)
         ]
-        neighbours = [
-            row for found in await windows.read(self._batch, around) for row in found.rows
-        ]
-        return list({row.place.id: row for row in [*targets.values(), *neighbours]}.values())
+        neighbours = [row for found in await windows.read(self._db, around) for row in found.rows]
+        return list({row.position.id: row for row in [*targets.values(), *neighbours]}.values())
 
     async def _rows_by_id(self, ids: Sequence[str]) -> list[Row]:
-        """Find messages by their index, with their places. Some round trips more for what moves."""
+        """Find messages by pointer. One that moves meanwhile costs some round trips."""
         rows: list[Row] = []
         while ids:
-            found = (await find(self._batch, ids)).messages
+            found = (await find(self._db, ids)).messages
             lost: dict[str, str] = {}
             for id_, (thread_id, body, score) in found.items():
                 if body is None:
                     lost[id_] = thread_id
                 else:
                     rows.append(self._row(id_, thread_id, body, score))
-            ids = list(await moved(self._batch, lost))
+            ids = list(await moved(self._db, lost))
         return rows
 
     def _row(self, id_: str, thread_id: str, body: bytes, score: bytes | float | None) -> Row:
         message = codecs.decode_message(self._keys.message(thread_id, id_), body)
         us = epoch_us(message.created_at)
-        return Row(Place(us, us if score is None else int(float(score)), thread_id, id_), message)
+        return Row(
+            Position(us, us if score is None else int(float(score)), thread_id, id_), message
+        )
 
 
 class _Request:
@@ -308,11 +311,11 @@ class _Request:
 
     def sorted(self, rows: Iterable[Row]) -> list[Message]:
         """Order rows as asked."""
-        return [row.message for row in sorted(rows, key=_place, reverse=self.descending)]
+        return [row.message for row in sorted(rows, key=_position, reverse=self.descending)]
 
 
-def _place(row: Row) -> Place:
-    return row.place
+def _position(row: Row) -> Position:
+    return row.position
 
 
 def _split(rows: list[Row], per_page: int | None) -> tuple[list[Row], list[Row]]:
@@ -333,11 +336,11 @@ def _ahead_of(
     """Find the included messages that a later page need not show; none under a metadata filter."""
     if not rows or request.filter.metadata:
         return set()
-    last, sign = rows[-1].place, -1 if request.descending else 1
+    last, sign = rows[-1].position, -1 if request.descending else 1
     return {
-        row.place.id
+        row.position.id
         for row in included
-        if row.place.thread_id in thread_ids
+        if row.position.thread_id in thread_ids
         and request.filter.accepts(row.message)
-        and (row.place > last if sign > 0 else row.place < last)
+        and (row.position > last if sign > 0 else row.position < last)
     }

@@ -1,23 +1,33 @@
-"""Saving messages: one optimistic step, which a refusal tells what it did not know."""
+"""Message writes: saving, patching and deleting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from redis_store._engine import codecs
-from redis_store._engine.arguments import check_date, check_id, check_records, check_thread_id
+from redis_store._engine.arguments import (
+    check_date,
+    check_id,
+    check_ids,
+    check_records,
+    check_thread_id,
+)
+from redis_store._engine.database import Values
+from redis_store._engine.keys import Keys
 from redis_store._engine.operations import Repository, operation
-from redis_store._engine.plan import Found
 from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
-from redis_store._engine.transaction import Transaction, attempts
 from redis_store.errors import ThreadNotFoundError
-from redis_store.memory.locations import touch
-from redis_store.models import Message, now
+from redis_store.json_values import is_object
+from redis_store.memory.locations import Located, find, grouped, moved, owners, touch_threads_of
+from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
+from redis_store.models import Message, MessagePatch, now
 
 
-class Saving(Repository):
-    """The call that saves messages."""
+class MessageWrites(Repository):
+    """Calls that write messages."""
 
     @operation
     async def save_messages(self, messages: Sequence[Message]) -> list[Message]:
@@ -34,42 +44,104 @@ class Saving(Repository):
             InvalidArgumentError: One message is invalid. Nothing was stored.
             ThreadNotFoundError: A thread does not exist. Nothing was stored.
         """
-        checked = check_records("messages", messages, Message, _checked)
-        if not checked:
-            return []
-        plan = _Plan(checked)
-        for tx in attempts(self._batch):
-            plan.write(tx)
-            refused = await tx.commit()
-            if not refused:
-                break
-            self._learn(plan, refused)
+        checked = check_records("messages", messages, Message, _check_message)
+        batch = _SaveBatch(self._keys, checked)
+
+        async def attempt(tx: ThreadTransaction) -> None:
+            batch.learn(tx.known)
+            batch.write(tx)
+
+        await transact_threads(self._db, attempt)
         return checked
 
-    def _learn(self, plan: "_Plan", refused: Found) -> None:
-        """Take from a refusal where messages are and who owns threads."""
-        threads = {self._keys.thread(id_): id_ for id_ in plan.threads()}
-        indexes = {self._keys.message_index(id_): id_ for id_ in plan.target}
-        for key, stored in refused.items():
-            if key in indexes:
-                plan.found_at(indexes[key], None if stored is None else stored.decode())
-            elif stored is None:
-                plan.found_no_thread(threads[key])
-            else:
-                plan.owner[threads[key]] = codecs.decode_thread(key, stored).resource_id
+    @operation
+    async def update_messages(self, patches: Sequence[MessagePatch]) -> list[Message]:
+        """Change fields of messages; unknown ids are skipped. Two round trips.
+
+        Two more per concurrent change that comes first; none is lost. Patches apply in order.
+        Moves ``updated_at`` of every thread that holds or held a changed message.
+
+        Returns:
+            The changed messages, whole, each once, in the order of the patches.
+
+        Raises:
+            ThreadNotFoundError: A message should move to an unknown thread. Nothing was changed.
+        """
+        checked = check_records("patches", patches, MessagePatch, _check_patch)
+        if not checked:
+            return []
+
+        async def attempt(tx: ThreadTransaction) -> list[Message]:
+            changes = await self._change(tx, checked)
+            return [change.message for change in changes.values()]
+
+        return await transact_threads(self._db, attempt)
+
+    @operation
+    async def delete_messages(self, message_ids: Sequence[str]) -> int:
+        """Remove messages; unknown ids are fine. Two round trips.
+
+        Moves ``updated_at`` of the threads that held them.
+
+        Returns:
+            How many existed.
+        """
+        ids = check_ids("message_ids", message_ids)
+        if not ids:
+            return 0
+
+        async def attempt(tx: ThreadTransaction) -> ThreadTransaction:
+            thread_of = await touch_threads_of(tx, ids)
+            for thread_id, members in grouped(thread_of).items():
+                tx.drop(thread_id, members)
+            tx.forget(thread_of)
+            return tx
+
+        return (await transact_threads(self._db, attempt)).dropped
+
+    async def _change(
+        self, tx: ThreadTransaction, patches: Sequence[MessagePatch]
+    ) -> dict[str, "_Change"]:
+        """Read the messages that exist, apply the patches, and write the outcome to ``tx``."""
+        ids = list(dict.fromkeys(patch.id for patch in patches))
+        targets = {patch.thread_id for patch in patches if isinstance(patch.thread_id, str)}
+        located, records = await find(self._db, ids, threads=targets)
+        lost = {id_: each.thread_id for id_, each in located.items() if each.body is None}
+        if await moved(self._db, lost):
+            return await self._change(tx, patches)
+        changes: dict[str, _Change] = {}
+        for patch in patches:
+            thread_id, before, _ = located.get(patch.id, _UNKNOWN)
+            if before is not None:
+                if isinstance(patch.thread_id, str) and records[patch.thread_id] is None:
+                    raise ThreadNotFoundError(patch.thread_id)
+                key = self._keys.message(thread_id, patch.id)
+                latest = changes[patch.id].after if patch.id in changes else before
+                after = _patched(patch, key, latest)
+                message = codecs.decode_message(key, after)
+                changes[patch.id] = _Change(thread_id, key, before, after, message)
+        # Threads that messages move to come first: a crash on the way to the others loses none.
+        targets_first = [c.message.thread_id for c in changes.values()]
+        involved = dict.fromkeys([*targets_first, *(c.thread_id for c in changes.values())])
+        now_us = epoch_us(now())
+        for thread_id, owner in owners(self._keys, involved, records).items():
+            tx.touch(thread_id, owner, now_us)
+        _write(tx, changes)
+        return changes
 
 
-class _Plan:
-    """A batch to save, and what is believed of its threads until a refusal tells better.
+class _SaveBatch:
+    """Messages to save, and what is believed of their threads until a conflict tells better.
 
-    The belief to start with is the common case: every message is new or stays in its thread, and
-    carries the resource that owns the thread.
+    The belief to start with is the usual case: every message is new or stays in its thread, and
+    carries the resource that owns the thread. So that case takes one step, without a read.
     """
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, keys: Keys, messages: Sequence[Message]) -> None:
+        self._keys = keys
         kept = _last_of_each(messages)
-        self.target = {message.id: message.thread_id for message in kept}
-        self.owner: dict[str, str | None] = {m.thread_id: m.resource_id for m in messages[::-1]}
+        self._target = {message.id: message.thread_id for message in kept}
+        self._owner: dict[str, str | None] = {m.thread_id: m.resource_id for m in messages[::-1]}
         self._resource = {message.id: message.resource_id for message in kept}
         self._moved: dict[str, str] = {}
         # A thread that only overridden messages name gets no body, but must exist too.
@@ -79,52 +151,124 @@ class _Plan:
             body = Body(message.id, epoch_us(message.created_at), message.resource_id, json)
             self._bodies[message.thread_id].append(body)
 
-    def threads(self) -> set[str]:
-        """Every thread that the batch touches."""
-        return {*self._bodies, *self._moved.values()}
+    def learn(self, known: Values) -> None:
+        """Take from conflicts where messages are and who owns threads."""
+        if not known:
+            return
+        threads = {self._keys.thread(id_): id_ for id_ in self._threads()}
+        pointers = {self._keys.message_pointer(id_): id_ for id_ in self._target}
+        for key, stored in known.items():
+            if key in pointers:
+                self._found_at(pointers[key], None if stored is None else stored.decode())
+            elif stored is None:
+                self._found_no_thread(threads[key])
+            else:
+                self._owner[threads[key]] = codecs.decode_thread(key, stored).resource_id
 
-    def found_at(self, message_id: str, thread_id: str | None) -> None:
-        """Learn where a message is now."""
-        if thread_id is None or thread_id == self.target[message_id]:
-            self._moved.pop(message_id, None)
-        else:
-            self._moved[message_id] = thread_id
-            self.owner.setdefault(thread_id, self._resource[message_id])
-
-    def found_no_thread(self, thread_id: str) -> None:
-        """Learn that a thread has no record."""
-        if thread_id in self._bodies:
-            raise ThreadNotFoundError(thread_id)
-        self.owner[thread_id] = None
-
-    def write(self, tx: Transaction) -> None:
+    def write(self, tx: ThreadTransaction) -> None:
         """Put every message where it belongs, and take those that move from where they were."""
         now_us = epoch_us(now())
-        for thread_id in sorted(self.threads(), key=lambda id_: id_ not in self._bodies):
-            touch(tx, thread_id, self.owner[thread_id], now_us)
+        for thread_id in sorted(self._threads(), key=lambda id_: id_ not in self._bodies):
+            tx.touch(thread_id, self._owner[thread_id], now_us)
         for thread_id, bodies in self._bodies.items():
             if bodies:
                 tx.claim(thread_id, [body.id for body in bodies if body.id not in self._moved])
                 tx.put(thread_id, bodies)
-        tx.move(self._moved, self.target)
+        tx.move(self._moved, self._target)
+
+    def _threads(self) -> set[str]:
+        return {*self._bodies, *self._moved.values()}
+
+    def _found_at(self, message_id: str, thread_id: str | None) -> None:
+        if thread_id is None or thread_id == self._target[message_id]:
+            self._moved.pop(message_id, None)
+        else:
+            self._moved[message_id] = thread_id
+            self._owner.setdefault(thread_id, self._resource[message_id])
+
+    def _found_no_thread(self, thread_id: str) -> None:
+        if thread_id in self._bodies:
+            raise ThreadNotFoundError(thread_id)
+        self._owner[thread_id] = None
 
 
 def _last_of_each(messages: Sequence[Message]) -> list[Message]:
-    """Keep what saving one after the other would leave: the last of each id, at its place."""
+    """Keep what saving one after the other would leave: the last of each id, at its position."""
     kept: dict[str, Message] = {}
     for message in messages:
         before = kept.get(message.id)
-        if before is not None and _place(before) != _place(message):
+        if before is not None and _position(before) != _position(message):
             del kept[message.id]
         kept[message.id] = message
     return list(kept.values())
 
 
-def _place(message: Message) -> tuple[object, ...]:
+def _position(message: Message) -> tuple[object, ...]:
     return message.thread_id, message.created_at
 
 
-def _checked(message: Message) -> Message:
+class _Change(NamedTuple):
+    """A message as it is stored, and as it shall be."""
+
+    thread_id: str
+    key: str
+    before: bytes
+    after: bytes
+    message: Message
+
+
+_UNKNOWN = Located("", None, None)
+
+
+def _write(tx: ThreadTransaction, changes: Mapping[str, _Change]) -> None:
+    """Put changed messages where they belong, and take those that move from where they were."""
+    bodies: dict[str, list[Body]] = {}
+    for id_, change in changes.items():
+        us, resource_id = epoch_us(change.message.created_at), change.message.resource_id
+        body = Body(id_, us, resource_id, change.after)
+        bodies.setdefault(change.message.thread_id, []).append(body)
+    tx.expect({change.key: change.before for change in changes.values()})
+    target = {id_: change.message.thread_id for id_, change in changes.items()}
+    was_in = {id_: change.thread_id for id_, change in changes.items()}
+    moving = {id_: thread_id for id_, thread_id in was_in.items() if thread_id != target[id_]}
+    tx.expect_location({id_: t for id_, t in was_in.items() if id_ not in moving})
+    for thread_id, stored in bodies.items():
+        tx.put(thread_id, stored)
+    tx.move(moving, target)
+
+
+def _patched(patch: MessagePatch, key: str, stored: bytes) -> bytes:
+    """Apply a patch to a stored record; fields that it does not name stay, byte for byte."""
+    changes: dict[str, object] = {
+        wire: value
+        for wire, value in (
+            ("role", patch.role),
+            ("type", patch.type),
+            ("threadId", patch.thread_id),
+            ("resourceId", patch.resource_id),
+            ("createdAt", patch.created_at),
+        )
+        if value is not UNSET
+    }
+    if patch.content is not UNSET:
+        before = codecs.decode_fields(key, stored).get("content")
+        changes["content"] = _merged(patch.content, before)
+    return codecs.patch(key, stored, changes)
+
+
+def _merged(content: object, before: Raw | None) -> object:
+    """Lay new content over old: key by key, ``metadata`` one level deeper."""
+    old = codecs.fields_of(before)
+    if old is None or not is_object(content):
+        return content
+    merged: dict[str, Any] = {**old, **content}
+    metadata, old_metadata = content.get("metadata"), codecs.fields_of(old.get("metadata"))
+    if old_metadata is not None and is_object(metadata):
+        merged["metadata"] = {**old_metadata, **metadata}
+    return merged
+
+
+def _check_message(message: Message) -> Message:
     check_id("id", message.id)
     check_thread_id("thread_id", message.thread_id)
     check_id("resource_id", message.resource_id)
@@ -134,3 +278,17 @@ def _checked(message: Message) -> Message:
     if created_at is message.created_at:
         return message
     return replace(message, created_at=created_at)
+
+
+def _check_patch(patch: MessagePatch) -> MessagePatch:
+    check_id("id", patch.id)
+    for argument in ("role", "type", "resource_id"):
+        if getattr(patch, argument) is not UNSET:
+            check_id(argument, getattr(patch, argument))
+    if patch.thread_id is not UNSET:
+        check_thread_id("thread_id", patch.thread_id)
+    if patch.content is not UNSET:
+        codecs.encode("content", patch.content)
+    if patch.created_at is UNSET:
+        return patch
+    return replace(patch, created_at=check_date("created_at", patch.created_at))

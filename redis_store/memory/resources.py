@@ -14,10 +14,10 @@ from redis_store._engine.arguments import (
     check_object,
     check_text,
 )
-from redis_store._engine.indexes import of_resource, relist
+from redis_store._engine.indexes import RESOURCES
 from redis_store._engine.operations import Repository, operation, query
 from redis_store._engine.timestamps import later_than
-from redis_store._engine.transaction import Transaction, attempts
+from redis_store._engine.transaction import Transaction, transact
 from redis_store.models import Resource, now
 
 
@@ -29,7 +29,7 @@ class Resources(Repository):
         """Read a resource, or ``None``. One round trip."""
         check_id("resource_id", resource_id)
         key = self._keys.resource(resource_id)
-        stored = await self._batch.command("GET", key)
+        stored = await self._db.command("GET", key)
         return None if stored is None else codecs.decode_resource(key, stored)
 
     @operation
@@ -41,8 +41,8 @@ class Resources(Repository):
         """
         resource = _checked(resource)
         json = codecs.encode_resource(resource)
-        tx = Transaction(self._batch)
-        self._store(tx, self._keys.resource(resource.id), json, resource)
+        tx = Transaction(self._db)
+        _store(tx, self._keys.resource(resource.id), json, resource)
         await tx.commit()
         return resource
 
@@ -71,7 +71,7 @@ class Resources(Repository):
                 resource.metadata |= metadata
             return resource
 
-        return await self._modify_resource(resource_id, change)
+        return await self._change_resource(resource_id, change)
 
     @operation
     async def merge_working_memory(
@@ -80,7 +80,7 @@ class Resources(Repository):
         """Replace the working memory by what ``merge`` makes of it, atomically.
 
         Two round trips. ``merge`` gets ``None`` where there is no memory yet, and runs again when
-        another writer came first; what it raises propagates and nothing is written.
+        another writer came first; an exception from it propagates, and nothing is written.
         """
         check_id("resource_id", resource_id)
 
@@ -89,33 +89,30 @@ class Resources(Repository):
             check_text("working_memory", resource.working_memory)
             return resource
 
-        return await self._modify_resource(resource_id, change, repeatable=False)
+        return await self._change_resource(resource_id, change, repeatable=False)
 
-    async def _modify_resource(
+    async def _change_resource(
         self,
         resource_id: str,
         change: Callable[[Resource], Resource],
         *,
         repeatable: bool = True,
     ) -> Resource:
-        """Change a resource by what was read, again until nobody came between."""
+        """Change a resource's record atomically; create it if it is unknown."""
         key = self._keys.resource(resource_id)
-        found = await self._batch.get([key])
-        rounds = attempts(self._batch, repeatable=repeatable)
-        while True:
-            tx = next(rounds)
-            json = _changed(key, found[key], resource_id, change)
-            resource = codecs.decode_resource(key, json)
-            tx.same(found)
-            self._store(tx, key, json, resource)
-            refused = await tx.commit()
-            if not refused:
-                return resource
-            found |= refused
 
-    def _store(self, tx: Transaction, key: str, json: bytes, resource: Resource) -> None:
-        tx.set(key, json)
-        relist(tx, (), of_resource(self._keys, key, resource))
+        async def attempt(tx: Transaction) -> Resource:
+            json = _changed(key, await tx.read(key), resource_id, change)
+            resource = codecs.decode_resource(key, json)
+            _store(tx, key, json, resource)
+            return resource
+
+        return await transact(self._db, attempt, repeatable=repeatable)
+
+
+def _store(tx: Transaction, key: str, json: bytes, resource: Resource) -> None:
+    tx.set(key, json)
+    RESOURCES.reindex(tx, key, before=None, after=resource)
 
 
 def _changed(

@@ -3,9 +3,9 @@
 from typing import Any
 
 from redis_store._engine.arguments import check_choice, check_id, check_metadata, check_paging
-from redis_store._engine.database import Batch
+from redis_store._engine.database import Database
 from redis_store._engine.index_pages import Index, Listing, Query
-from redis_store._engine.indexes import ORDERS, THREADS
+from redis_store._engine.indexes import SORT_FIELDS, THREADS
 from redis_store._engine.operations import Repository, query
 from redis_store.json_values import has_fields
 from redis_store.memory.expired_threads import remove_expired
@@ -13,12 +13,12 @@ from redis_store.models import Thread
 from redis_store.pages import Direction, Page, ThreadOrder
 
 
-class ThreadListings(Repository):
+class ThreadLists(Repository):
     """Listings of threads."""
 
-    def __init__(self, batch: Batch) -> None:
-        super().__init__(batch)
-        self._threads: Listing[Thread] = Listing(batch, THREADS)
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self._threads: Listing[Thread] = Listing(db, THREADS)
 
     @query
     async def list_threads(
@@ -93,10 +93,12 @@ class ThreadListings(Repository):
         wanted = check_metadata(metadata)
         shards_by: dict[ThreadOrder, list[str]]
         if resource_id is None:
-            shards_by = {order: self._keys.all_threads(order) for order in ORDERS}
+            shards_by = {field: self._keys.all_threads(field) for field in SORT_FIELDS}
         else:
             check_id("resource_id", resource_id)
-            shards_by = {order: [self._keys.threads_of(resource_id, order)] for order in ORDERS}
+            shards_by = {
+                field: [self._keys.threads_of(resource_id, field)] for field in SORT_FIELDS
+            }
 
         def is_listed(thread: Thread) -> bool:
             return resource_id in (None, thread.resource_id)
@@ -109,5 +111,5 @@ class ThreadListings(Repository):
             descending=direction == "desc",
             accepts=accepts if wanted else None,
         )
-        await remove_expired(self._batch, shards_by)
+        await remove_expired(self._db, shards_by)
         return await self._threads.page(paging, query)

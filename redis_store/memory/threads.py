@@ -1,8 +1,8 @@
-"""Threads: records, their read-modify-write updates, and deletion."""
+"""Threads: records, their atomic updates, change of owner, and deletion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -17,12 +17,13 @@ from redis_store._engine.arguments import (
     check_thread_id,
     check_title,
 )
-from redis_store._engine.indexes import THREADS, of_thread, relist, settle
-from redis_store._engine.lifetime import keep_alive
+from redis_store._engine.database import Database
+from redis_store._engine.indexes import THREADS
 from redis_store._engine.operations import Repository, operation, query
 from redis_store._engine.timestamps import later_than
-from redis_store._engine.transaction import Transaction, attempts
-from redis_store.errors import CorruptRecordError, ThreadNotFoundError
+from redis_store.errors import ThreadNotFoundError
+from redis_store.memory.lifetime import keep_alive
+from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.models import Thread
 
 
@@ -44,9 +45,9 @@ class Threads(Repository):
         """
         check_thread_id("thread_id", thread_id)
         key = self._keys.thread(thread_id)
-        if self._batch.thread_ttl is not None:
-            await keep_alive(self._batch, [thread_id])
-        (stored,) = await self._batch.send([("GET", key)])
+        if self._db.thread_ttl is not None:
+            await keep_alive(self._db, [thread_id])
+        (stored,) = await self._db.send([("GET", key)])
         if stored is None:
             return None
         thread = codecs.decode_thread(key, stored)
@@ -61,18 +62,15 @@ class Threads(Repository):
         Raises:
             InvalidArgumentError: A bad id, a naive date, or metadata without a JSON form.
         """
-        thread = _checked(thread)
+        thread = _check_thread(thread)
         key, json = self._keys.thread(thread.id), codecs.encode_thread(thread)
-        found: dict[str, bytes | None] = {key: None}
-        for tx in attempts(self._batch):
-            tx.same(found)
-            tx.set(key, json)
-            tx.keep(thread.id)
-            self._relist(tx, _readable(key, found[key]), thread, json)
-            refused = await tx.commit()
-            if not refused:
-                break
-            found |= refused
+
+        async def attempt(tx: ThreadTransaction) -> None:
+            # A thread that is saved is usually new: the conflict brings a known one's record.
+            before = THREADS.read(key, tx.assume(key, None))
+            _store(tx, key, json, before, thread)
+
+        await transact_threads(self._db, attempt)
         return thread
 
     @operation
@@ -103,7 +101,7 @@ class Threads(Repository):
                 changes["metadata"] = thread.metadata | metadata
             return changes
 
-        updated = await self._modify_thread(thread_id, change)
+        updated = await self._change_thread(thread_id, change)
         if updated is None:
             raise ThreadNotFoundError(thread_id)
         return updated
@@ -119,7 +117,7 @@ class Threads(Repository):
         """Replace the metadata by what ``update`` makes of the thread, atomically.
 
         Two round trips. ``update`` runs again when another writer came first; ``None`` from it
-        writes nothing; what it raises propagates.
+        writes nothing; an exception from it propagates.
 
         Returns:
             The thread as it is now, or ``None`` when it is unknown or another resource's.
@@ -133,7 +131,7 @@ class Threads(Repository):
             check_dict("metadata", metadata)
             return {"metadata": metadata}
 
-        return await self._modify_thread(thread_id, change, resource_id, repeatable=False)
+        return await self._change_thread(thread_id, change, resource_id, repeatable=False)
 
     @operation
     async def update_thread_resource_id(self, thread_id: str, resource_id: str) -> Thread:
@@ -147,32 +145,31 @@ class Threads(Repository):
         check_thread_id("thread_id", thread_id)
         check_id("resource_id", resource_id)
         key = self._keys.thread(thread_id)
-        rounds = attempts(self._batch)
-        while True:
-            tx = next(rounds)
-            stored, owners, newest = await self._outline(thread_id, first=-1)
-            if stored is None:
+
+        async def attempt(tx: ThreadTransaction) -> Thread:
+            outline = await _outline(self._db, thread_id)
+            if outline.stored is None:
                 raise ThreadNotFoundError(thread_id)
-            before = codecs.decode_thread(key, stored)
+            before = codecs.decode_thread(key, outline.stored)
             if before.resource_id == resource_id:
                 return before
             changes = {"resourceId": resource_id, "updatedAt": later_than(before.updated_at)}
-            json = codecs.patch(key, stored, changes)
+            json = codecs.patch(key, outline.stored, changes)
             thread = codecs.decode_thread(key, json)
-            tx.same({key: stored})
-            tx.set(key, json)
-            tx.keep(thread_id)
+            tx.expect({key: outline.stored})
             if self._keys.hash_tags:
                 # Its new owner lists it no later than the former one stops to.
-                for entry in of_thread(self._keys, key, thread):
-                    tx.hint("ZADD", entry.key, entry.score_us, entry.member)
-            self._relist(tx, before, thread, json)
-            tx.own(thread_id, resource_id)
-            self._leave_participants(tx, thread_id, owners)
-            for newest_us, _ in newest:
-                tx.call("ZADD", self._keys.participants(resource_id), int(newest_us), thread_id)
-            if not await tx.commit():
-                return thread
+                for entry in THREADS.entries(self._keys, key, thread):
+                    tx.advise("ZADD", entry.key, entry.score_us, entry.member)
+            _store(tx, key, json, before, thread)
+            tx.set_resource(thread_id, resource_id)
+            _leave_resources(tx, thread_id, outline.resources)
+            for newest_us, _ in outline.scored_ids:
+                index = self._keys.threads_with_messages_of(resource_id)
+                tx.command("ZADD", index, int(newest_us), thread_id)
+            return thread
+
+        return await transact_threads(self._db, attempt)
 
     @operation
     async def delete_thread(self, thread_id: str) -> None:
@@ -181,7 +178,7 @@ class Threads(Repository):
         Three round trips; an unknown id is fine.
         """
         check_thread_id("thread_id", thread_id)
-        await self._delete_thread(thread_id, lambda _: True)
+        await delete_thread(self._db, thread_id, lambda _: True)
 
     @operation
     async def delete_thread_if(self, thread_id: str, due: Callable[[Thread], bool]) -> bool:
@@ -191,36 +188,11 @@ class Threads(Repository):
             Whether it was deleted.
         """
         check_thread_id("thread_id", thread_id)
-        return await self._delete_thread(
-            thread_id, lambda thread: thread is not None and due(thread)
+        return await delete_thread(
+            self._db, thread_id, lambda thread: thread is not None and due(thread)
         )
 
-    async def _delete_thread(self, thread_id: str, due: Callable[[Thread | None], bool]) -> bool:
-        key, order = self._keys.thread(thread_id), self._keys.order(thread_id)
-        rounds = attempts(self._batch)
-        while True:
-            tx = next(rounds)
-            stored, owners, placed = await self._outline(thread_id, first=0)
-            thread = _readable(key, stored)
-            if not due(thread):
-                return False
-            ids = [id_ for _, id_ in placed]
-            indexes = [self._keys.message_index(id_) for id_ in ids]
-            found = await self._batch.get(indexes)
-            # Every write to the thread's messages changes its record, so this guards them too.
-            tx.same({key: stored})
-            tx.delete([key, order, self._keys.owners(thread_id)])
-            tx.delete(self._keys.message(thread_id, id_) for id_ in ids)
-            mine = [
-                i for i, at in zip(ids, indexes, strict=True) if found[at] == thread_id.encode()
-            ]
-            tx.forget(dict.fromkeys(mine, thread_id))
-            self._leave_participants(tx, thread_id, owners)
-            self._relist(tx, thread, None, None)
-            if not await tx.commit():
-                return True
-
-    async def _modify_thread(
+    async def _change_thread(
         self,
         thread_id: str,
         change: Callable[[Thread], dict[str, object] | None],
@@ -228,94 +200,144 @@ class Threads(Repository):
         *,
         repeatable: bool = True,
     ) -> Thread | None:
-        """Change a thread's record by what was read, again until nobody came between."""
+        """Change a thread's record atomically.
+
+        Args:
+            thread_id: The thread.
+            change: Returns the fields to replace, by wire name; ``None`` writes nothing.
+            resource_id: If given, a thread of another resource is not changed.
+            repeatable: Whether a change may be applied to a record that already has it.
+
+        Returns:
+            The thread as it is now; ``None`` when it is unknown or another resource's.
+        """
         key = self._keys.thread(thread_id)
-        found = await self._batch.get([key])
-        rounds = attempts(self._batch, repeatable=repeatable)
-        while True:
-            tx = next(rounds)
-            stored = found[key]
+
+        async def attempt(tx: ThreadTransaction) -> Thread | None:
+            stored = await tx.read(key)
             if stored is None:
                 return None
             thread = codecs.decode_thread(key, stored)
             if resource_id not in (None, thread.resource_id):
                 return None
+            # A copy: ``change`` may be the caller's, who may alter what it gets.
             changes = change(codecs.decode_thread(key, stored))
             if changes is None:
                 return thread
             changes["updatedAt"] = later_than(thread.updated_at)
             json = codecs.patch(key, stored, changes)
             updated = codecs.decode_thread(key, json)
-            tx.same(found)
-            tx.set(key, json)
-            tx.keep(thread_id)
-            self._relist(tx, thread, updated, json)
-            refused = await tx.commit()
-            if not refused:
-                return updated
-            found |= refused
+            _store(tx, key, json, thread, updated)
+            return updated
 
-    async def _outline(
-        self, thread_id: str, *, first: int
-    ) -> tuple[bytes | None, list[str], list[tuple[float, str]]]:
-        """Read a thread's record, the resources its messages carry, and its order from a rank on.
+        return await transact_threads(self._db, attempt, repeatable=repeatable)
 
-        One round trip.
-        """
-        stored, owners, placed = await self._batch.send(
+
+async def delete_thread(
+    db: Database, thread_id: str, is_due: Callable[[Thread | None], bool]
+) -> bool:
+    """Delete a thread with its messages if it is due in the moment it goes.
+
+    Three round trips.
+
+    Args:
+        db: The way to the server.
+        thread_id: The thread.
+        is_due: Gets the thread; ``None`` if it has no record, or a corrupt one.
+
+    Returns:
+        Whether it was deleted.
+    """
+    keys = db.keys
+    key, timeline = keys.thread(thread_id), keys.timeline(thread_id)
+
+    async def attempt(tx: ThreadTransaction) -> bool:
+        outline = await _outline(db, thread_id, first=0)
+        thread = THREADS.read(key, outline.stored)
+        if not is_due(thread):
+            return False
+        ids = [id_ for _, id_ in outline.scored_ids]
+        pointer_of = {id_: keys.message_pointer(id_) for id_ in ids}
+        holders = await db.get(list(pointer_of.values()))
+        # Every write to the thread's messages changes its record, so this guards them too.
+        tx.expect({key: outline.stored})
+        tx.delete([key, timeline, keys.resource_counts(thread_id)])
+        tx.delete(keys.message(thread_id, id_) for id_ in ids)
+        mine = [id_ for id_, at in pointer_of.items() if holders[at] == thread_id.encode()]
+        tx.forget(dict.fromkeys(mine, thread_id))
+        _leave_resources(tx, thread_id, outline.resources)
+        if thread is not None:
+            THREADS.reindex(tx, key, before=thread, after=None)
+        return True
+
+    return await transact_threads(db, attempt)
+
+
+def _store(
+    tx: ThreadTransaction, key: str, json: bytes, before: Thread | None, after: Thread
+) -> None:
+    """Write a thread's record and move its index entries."""
+    tx.set(key, json)
+    tx.extend(after.id)
+    THREADS.reindex(tx, key, before=before, after=after)
+
+
+class _Outline(NamedTuple):
+    """A thread without its messages' bodies.
+
+    Attributes:
+        stored: Its record.
+        resources: The resources that its messages carry.
+        scored_ids: Its messages' scores and ids, the newest one last.
+    """
+
+    stored: bytes | None
+    resources: list[str]
+    scored_ids: list[tuple[float, str]]
+
+
+async def _outline(db: Database, thread_id: str, *, first: int = -1) -> _Outline:
+    """Read a thread's outline, its messages from a rank on. One round trip."""
+    stored, resources, scored_ids = await db.send(
+        [
+            ("GET", db.keys.thread(thread_id)),
+            ("HKEYS", db.keys.resource_counts(thread_id)),
+            ("ZRANGE", db.keys.timeline(thread_id), first, -1, "WITHSCORES"),
+        ]
+    )
+    return _Outline(stored, [resource.decode() for resource in resources], entries(scored_ids))
+
+
+def _leave_resources(tx: ThreadTransaction, thread_id: str, resources: Sequence[str]) -> None:
+    """Take a thread off the lists of threads with messages of these resources."""
+    for resource_id in resources:
+        tx.command("ZREM", tx.keys.threads_with_messages_of(resource_id), thread_id)
+    tx.reconcile(partial(_settle_resources, tx.db, thread_id, resources))
+
+
+async def _settle_resources(db: Database, thread_id: str, left: Sequence[str]) -> None:
+    """List the thread for the resources that its messages carry, and not for those they left.
+
+    Until what is read twice in a row is the same: a writer may come between the two steps.
+    """
+    keys, seen = db.keys, None
+    while True:
+        outline = await _outline(db, thread_id)
+        if outline.resources == seen:
+            return
+        seen = outline.resources
+        newest_us = int(outline.scored_ids[0][0]) if outline.scored_ids else 0
+        listed = [keys.threads_with_messages_of(resource_id) for resource_id in seen]
+        gone = [keys.threads_with_messages_of(r) for r in left if r not in seen]
+        await db.send(
             [
-                ("GET", self._keys.thread(thread_id)),
-                ("HKEYS", self._keys.owners(thread_id)),
-                ("ZRANGE", self._keys.order(thread_id), first, -1, "WITHSCORES"),
+                *(("ZREM", index, thread_id) for index in gone),
+                *(("ZADD", index, "GT", newest_us, thread_id) for index in listed),
             ]
         )
-        return stored, [owner.decode() for owner in owners], entries(placed)
-
-    def _relist(
-        self, tx: Transaction, before: Thread | None, after: Thread | None, json: bytes | None
-    ) -> None:
-        """Enter a thread, stored as ``json``, in its indexes in place of what it was."""
-        thread = after or before
-        if thread is None:
-            return
-        key = self._keys.thread(thread.id)
-        old = of_thread(self._keys, key, before) if before else ()
-        new = of_thread(self._keys, key, after) if after else ()
-        relist(tx, old, new)
-        tx.then(partial(settle, self._batch, THREADS, {key: json}, {key: new}))
-
-    def _leave_participants(self, tx: Transaction, thread_id: str, owners: list[str]) -> None:
-        for owner in owners:
-            tx.call("ZREM", self._keys.participants(owner), thread_id)
-        tx.then(partial(self._settle_participants, thread_id, owners))
-
-    async def _settle_participants(self, thread_id: str, left: list[str]) -> None:
-        """List the thread among those that hold messages of its owners, and of no former ones."""
-        seen = None
-        while True:
-            _, owners, placed = await self._outline(thread_id, first=-1)
-            if owners == seen:
-                return
-            seen, newest_us = owners, int(placed[0][0]) if placed else 0
-            listed = [self._keys.participants(owner) for owner in owners]
-            gone = [self._keys.participants(owner) for owner in left if owner not in owners]
-            await self._batch.send(
-                [
-                    *(("ZREM", index, thread_id) for index in gone),
-                    *(("ZADD", index, "GT", newest_us, thread_id) for index in listed),
-                ]
-            )
 
 
-def _readable(key: str, stored: bytes | None) -> Thread | None:
-    """Decode a record that is about to go; one that cannot be read must not stop that."""
-    try:
-        return None if stored is None else codecs.decode_thread(key, stored)
-    except CorruptRecordError:
-        return None
-
-
-def _checked(value: object) -> Thread:
+def _check_thread(value: object) -> Thread:
     thread = check_instance("thread", value, Thread)
     check_thread_id("id", thread.id)
     check_id("resource_id", thread.resource_id)

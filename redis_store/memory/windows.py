@@ -8,22 +8,20 @@ import msgspec
 
 from redis_store._connections.commands import Command
 from redis_store._engine import codecs
-from redis_store._engine.database import Batch
+from redis_store._engine.database import READ_CHUNK, Database
 from redis_store._engine.scripts import PAGE
 from redis_store._engine.timestamps import epoch_us
-from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError
 from redis_store.json_values import has_fields, is_object
+from redis_store.memory.thread_transaction import begin
 from redis_store.models import Message
 from redis_store.pages import Direction
 
-# Messages read at once where each must be looked at.
-_CHUNK = 500
-# Messages of one date that a walk remembers, to find its place where the last one seen is gone.
-_SEEN = 100
+# Messages in a cursor: iteration resumes although others delete all but one of these.
+_CURSOR_SIZE = 100
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a message stands: by date, then by insertion within a thread, then by id."""
 
     created_us: int
@@ -33,9 +31,9 @@ class Place(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A message and its place."""
+    """A message and its position."""
 
-    place: Place
+    position: Position
     message: Message
 
 
@@ -64,15 +62,16 @@ def _metadata(message: Message) -> object:
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one thread: ``take`` messages (``None``: all) after ``skip`` and those seen.
+    """A stretch of one thread: ``take`` messages (``None``: all) after ``skip`` ones and the cursor.
 
-    ``seen`` holds messages of one date, the last one first.
+    ``cursor`` is a keyset cursor: the messages last returned that share one date, newest first, so
+    that iteration resumes although some of them are deleted.
     """
 
     thread_id: str
     direction: Direction
     filter: Filter = Filter()
-    seen: Sequence[Place] = ()
+    cursor: Sequence[Position] = ()
     skip: int = 0
     take: int | None = None
 
@@ -87,20 +86,20 @@ class Slice(NamedTuple):
     rows: list[Row]
 
 
-async def messages(batch: Batch, window: Window) -> tuple[int, list[Message]]:
-    """Read a window without the messages' places: the total and the messages. Costs as ``read``."""
-    if _is_direct(batch, window):
-        (reply,) = await _replies(batch, [window], "bodies")
+async def messages(db: Database, window: Window) -> tuple[int, list[Message]]:
+    """Read a window's total and messages, without their positions. Costs what ``read`` does."""
+    if _is_direct(db, window):
+        (reply,) = await _replies(db, [window], "bodies")
         bodies = reply.bodies
         # What is not there, or no message, is left to ``read``, which knows where it is.
         if reply.total >= 0 and None not in bodies:
             with suppress(CorruptRecordError):
                 return reply.total, [codecs.decode_message("", body) for body in bodies]
-    ((total, rows),) = await read(batch, [window])
+    ((total, rows),) = await read(db, [window])
     return total, [row.message for row in rows]
 
 
-async def read(batch: Batch, windows: Sequence[Window]) -> list[Slice]:
+async def read(db: Database, windows: Sequence[Window]) -> list[Slice]:
     """Read windows. One round trip for all, unless messages must be looked at one by one.
 
     They must where a metadata filter is given, and where a resource is asked for in a thread that
@@ -108,31 +107,31 @@ async def read(batch: Batch, windows: Sequence[Window]) -> list[Slice]:
     """
     slices = None
     while slices is None:
-        slices = await _read_once(batch, windows)
+        slices = await _read_once(db, windows)
     return slices
 
 
-async def _read_once(batch: Batch, windows: Sequence[Window]) -> list[Slice] | None:
-    replies = await _replies(batch, windows, "rows")
+async def _read_once(db: Database, windows: Sequence[Window]) -> list[Slice] | None:
+    replies = await _replies(db, windows, "rows")
     slices: list[Slice] = []
-    dangling: list[Place] = []
+    dangling: list[Position] = []
     for window, reply in zip(windows, replies, strict=True):
         if reply.total < 0:
-            slices.append(await _scan(batch, window))
+            slices.append(await _scan(db, window))
             continue
         rows: list[Row] = []
         for id_, score, body in zip(reply.ids, reply.scores, reply.bodies, strict=True):
             if body is None:
-                dangling.append(Place(0, 0, window.thread_id, id_.decode()))
+                dangling.append(Position(0, 0, window.thread_id, id_.decode()))
             else:
-                rows.append(_row(batch, window.thread_id, id_.decode(), score, body))
+                rows.append(_row(db, window.thread_id, id_.decode(), score, body))
         slices.append(Slice(reply.total, rows))
-    return None if await remove_dangling(batch, dangling) else slices
+    return None if await remove_dangling(db, dangling) else slices
 
 
-def _is_direct(batch: Batch, window: Window) -> bool:
+def _is_direct(db: Database, window: Window) -> bool:
     """Whether the server can choose the messages, or each must be looked at here."""
-    if batch.scans:
+    if db.scans:
         return window == _whole(window)
     return not window.filter.metadata
 
@@ -147,7 +146,7 @@ class _Reply(NamedTuple):
 
     total: int
     values: Sequence[Any] = ()
-    marks: Sequence[Any] = ()
+    scored_ids: Sequence[Any] = ()
 
     @property
     def bodies(self) -> list[Any]:
@@ -157,153 +156,155 @@ class _Reply(NamedTuple):
     @property
     def ids(self) -> Sequence[bytes]:
         """The messages' ids."""
-        return self.marks[::2]
+        return self.scored_ids[::2]
 
     @property
     def scores(self) -> Sequence[Any]:
         """Their scores."""
-        return self.marks[1::2]
+        return self.scored_ids[1::2]
 
 
-async def _replies(batch: Batch, windows: Sequence[Window], shape: str) -> list[_Reply]:
+async def _replies(db: Database, windows: Sequence[Window], shape: str) -> list[_Reply]:
     """Ask for all windows at once."""
-    direct = [_is_direct(batch, window) for window in windows]
+    direct = [_is_direct(db, window) for window in windows]
     chosen = [w for w, is_direct in zip(windows, direct, strict=True) if is_direct]
-    replies = iter(await batch.send([_command(batch, window, shape) for window in chosen]))
+    replies = iter(await db.send([_command(db, window, shape) for window in chosen]))
     return [_Reply(*next(replies)) if is_direct else _Reply(-1) for is_direct in direct]
 
 
-def _command(batch: Batch, window: Window, shape: str) -> Command:
+def _command(db: Database, window: Window, shape: str) -> Command:
     """Build the call of ``page.lua`` for a window."""
-    keys, wanted, seen = batch.keys, window.filter, window.seen
+    keys, wanted, cursor = db.keys, window.filter, window.cursor
     return PAGE.call(
-        [keys.order(window.thread_id), keys.owners(window.thread_id)],
+        [keys.timeline(window.thread_id), keys.resource_counts(window.thread_id)],
         [
             keys.bodies(window.thread_id),
             wanted.resource_id or "",
             "" if wanted.from_us is None else wanted.from_us,
             "" if wanted.to_us is None else wanted.to_us,
             window.direction,
-            seen[0].created_us if seen else "",
+            cursor[0].created_us if cursor else "",
             window.skip,
             -1 if window.take is None else window.take,
             shape,
-            *(place.id for place in seen),
+            *(position.id for position in cursor),
         ],
     )
 
 
-def _row(batch: Batch, thread_id: str, id_: str, score: bytes | float, body: bytes) -> Row:
-    message = codecs.decode_message(batch.keys.message(thread_id, id_), body)
-    return Row(Place(epoch_us(message.created_at), int(float(score)), thread_id, id_), message)
+def _row(db: Database, thread_id: str, id_: str, score: bytes | float, body: bytes) -> Row:
+    message = codecs.decode_message(db.keys.message(thread_id, id_), body)
+    return Row(Position(epoch_us(message.created_at), int(float(score)), thread_id, id_), message)
 
 
-async def _scan(batch: Batch, window: Window) -> Slice:
+async def _scan(db: Database, window: Window) -> Slice:
     """Fill a window by looking at every message of the thread."""
     kept: list[Row] = []
     total = 0
     end = None if window.take is None else window.skip + window.take
-    async for row in walk(batch, window):
+    async for row in iterate(db, window):
         total += 1
         if total > window.skip and (end is None or total <= end):
             kept.append(row)
     return Slice(total, kept)
 
 
-async def walk(batch: Batch, window: Window, chunk: int = _CHUNK) -> AsyncIterator[Row]:
+async def iterate(db: Database, window: Window, chunk: int = READ_CHUNK) -> AsyncIterator[Row]:
     """Iterate over a thread's messages that pass the window's filter, a chunk in memory at once.
 
-    Follows the last messages seen, not a number, so that what others add or delete meanwhile makes
-    it skip none; nor repeat any, unless others delete the last 100 seen of more that share a date.
-    Ignores ``skip`` and ``take``.
+    It follows a cursor instead of counting, so messages that others add or delete meanwhile make it
+    skip none. Nor does it repeat any, unless others delete the last 100 returned of more than 100
+    that share a date. Ignores ``skip`` and ``take``.
     """
-    if batch.scans:
-        for row in await _sorted(batch, window):
+    if db.scans:
+        for row in await _sorted(db, window):
             yield row
         return
     dates = Filter(from_us=window.filter.from_us, to_us=window.filter.to_us)
-    seen = window.seen
+    cursor = window.cursor
     while True:
         step = Window(
             thread_id=window.thread_id,
             direction=window.direction,
             filter=dates,
-            seen=seen,
+            cursor=cursor,
             take=chunk,
         )
-        rows = (await read(batch, [step]))[0].rows
+        rows = (await read(db, [step]))[0].rows
         for row in rows:
             if window.filter.accepts(row.message):
                 yield row
         if len(rows) < chunk:
             return
-        seen = _seen([*(row.place for row in reversed(rows)), *seen])
+        cursor = _cursor([*(row.position for row in reversed(rows)), *cursor])
 
 
-async def _sorted(batch: Batch, window: Window) -> list[Row]:
+async def _sorted(db: Database, window: Window) -> list[Row]:
     """Read a thread whole and order it here, for want of a sorted set to trust."""
     descending = window.direction == "desc"
-    rows = (await read(batch, [_whole(window)]))[0].rows
-    rows.sort(key=lambda row: row.place, reverse=descending)
-    if window.seen:
-        last = window.seen[0]
-        rows = [row for row in rows if (row.place < last if descending else row.place > last)]
+    rows = (await read(db, [_whole(window)]))[0].rows
+    rows.sort(key=lambda row: row.position, reverse=descending)
+    if window.cursor:
+        last = window.cursor[0]
+        rows = [row for row in rows if (row.position < last if descending else row.position > last)]
     return [row for row in rows if window.filter.accepts(row.message)]
 
 
-def _seen(places: Sequence[Place]) -> list[Place]:
-    """Keep the places of the first one's date, as many as a walk remembers."""
-    last = places[0]
-    return [place for place in places if place.created_us == last.created_us][:_SEEN]
+def _cursor(positions: Sequence[Position]) -> list[Position]:
+    """Keep the positions of the first one's date, as many as a walk remembers."""
+    last = positions[0]
+    return [position for position in positions if position.created_us == last.created_us][
+        :_CURSOR_SIZE
+    ]
 
 
-async def places(batch: Batch, windows: Sequence[Window]) -> list[tuple[int, list[Place]]]:
-    """Read where the messages of windows stand, without their bodies: totals and places.
+async def positions(db: Database, windows: Sequence[Window]) -> list[tuple[int, list[Position]]]:
+    """Read where the messages of windows stand, without their bodies: totals and positions.
 
     One round trip for all windows, with the exception that ``read`` has.
     """
-    replies = await _replies(batch, windows, "dates")
-    found: list[tuple[int, list[Place]]] = []
+    replies = await _replies(db, windows, "dates")
+    found: list[tuple[int, list[Position]]] = []
     for window, reply in zip(windows, replies, strict=True):
         if reply.total < 0:
-            whole = await _scan(batch, window)
-            found.append((whole.total, [row.place for row in whole.rows]))
+            whole = await _scan(db, window)
+            found.append((whole.total, [row.position for row in whole.rows]))
             continue
         stood = zip(reply.ids, reply.scores, reply.values, strict=True)
-        places = [
-            Place(int(us), int(float(score)), window.thread_id, id_.decode())
+        positions = [
+            Position(int(us), int(float(score)), window.thread_id, id_.decode())
             for id_, score, us in stood
         ]
-        found.append((reply.total, places))
+        found.append((reply.total, positions))
     return found
 
 
-async def fetch(batch: Batch, wanted: Sequence[Place]) -> list[Row] | None:
-    """Read messages by place; ``None`` after places that led nowhere were removed.
+async def read_at(db: Database, wanted: Sequence[Position]) -> list[Row] | None:
+    """Read messages by position; ``None`` after positions that led nowhere were removed.
 
     One round trip.
     """
-    key_of = {place: batch.keys.message(place.thread_id, place.id) for place in wanted}
-    found = await batch.get(list(key_of.values()))
+    key_of = {position: db.keys.message(position.thread_id, position.id) for position in wanted}
+    found = await db.get(list(key_of.values()))
     rows: list[Row] = []
-    dangling: list[Place] = []
-    for place, key in key_of.items():
+    dangling: list[Position] = []
+    for position, key in key_of.items():
         body = found[key]
         if body is None:
-            dangling.append(place)
+            dangling.append(position)
         else:
-            rows.append(Row(place, codecs.decode_message(key, body)))
-    return None if await remove_dangling(batch, dangling) else rows
+            rows.append(Row(position, codecs.decode_message(key, body)))
+    return None if await remove_dangling(db, dangling) else rows
 
 
-async def remove_dangling(batch: Batch, dangling: Iterable[Place]) -> bool:
+async def remove_dangling(db: Database, dangling: Iterable[Position]) -> bool:
     """Remove entries of threads' orders whose message is gone; tell whether there were any."""
-    tx = Transaction(batch)
+    tx = begin(db)
     any_dangling = False
-    for place in dangling:
+    for position in dangling:
         any_dangling = True
-        tx.same({batch.keys.message(place.thread_id, place.id): None})
-        tx.drop(place.thread_id, [place.id])
+        tx.expect({db.keys.message(position.thread_id, position.id): None})
+        tx.drop(position.thread_id, [position.id])
     if any_dangling:
         await tx.commit()
     return any_dangling

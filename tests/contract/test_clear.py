@@ -75,8 +75,16 @@ async def test_other_keys_behind_the_same_prefix_stay(
     await furnish(store)
     strings = [place.keys.prefix + name for name in SAME_PREFIX]
     # Names that match, of types that the domain does not store there.
-    strings += [place.keys.order("t string"), place.keys.owners("s"), place.keys.participants("s")]
-    hashes = [place.keys.thread("hash"), place.keys.message_index("hash"), place.keys.order("hash")]
+    strings += [
+        place.keys.timeline("t string"),
+        place.keys.resource_counts("s"),
+        place.keys.threads_with_messages_of("s"),
+    ]
+    hashes = [
+        place.keys.thread("hash"),
+        place.keys.message_pointer("hash"),
+        place.keys.timeline("hash"),
+    ]
     for key in strings:
         await raw("SET", key, "mine")
     for key in hashes:
@@ -99,14 +107,18 @@ async def test_other_prefixes_stay(store: RedisStore, raw: Raw, place: Place) ->
     foreign: list[str] = []
     for prefix in look_alikes(place.keys.prefix):
         keys = Keys(prefix, hash_tags=place.keys.hash_tags)
-        strings = [keys.thread("t"), keys.message("t", "m"), keys.message_index("m")]
+        strings = [keys.thread("t"), keys.message("t", "m"), keys.message_pointer("m")]
         for key in (*strings, keys.resource("r")):
             await raw("SET", key, "{}")
-        for key in (keys.order("t"), keys.threads_of("u", "created_at"), keys.participants("u")):
+        for key in (
+            keys.timeline("t"),
+            keys.threads_of("u", "created_at"),
+            keys.threads_with_messages_of("u"),
+        ):
             await raw("ZADD", key, 1, "m")
-        await raw("HSET", keys.owners("t"), "u", 1)
-        foreign += [*strings, keys.resource("r"), keys.order("t"), keys.owners("t")]
-        foreign += [keys.threads_of("u", "created_at"), keys.participants("u")]
+        await raw("HSET", keys.resource_counts("t"), "u", 1)
+        foreign += [*strings, keys.resource("r"), keys.timeline("t"), keys.resource_counts("t")]
+        foreign += [keys.threads_of("u", "created_at"), keys.threads_with_messages_of("u")]
     await store.memory.dangerously_clear_all()
     assert [key for key in foreign if not await raw("EXISTS", key)] == []
     await raw("UNLINK", *foreign)

@@ -52,7 +52,7 @@ COSTS = {
     "delete_messages": Pinned(2, 2, 3),
     "delete_messages, of two threads": Pinned(2, 2, 5),
     "get_resource_by_id": Pinned(1, 1, 1),
-    "save_resource": Pinned(2, 1, 1),
+    "save_resource": Pinned(1, 1, 1),
     "update_resource, known": Pinned(2, 2, 3),
     "update_resource, new": Pinned(2, 2, 3),
     "merge_working_memory": Pinned(2, 2, 3),

@@ -21,9 +21,9 @@ async def test_body_index_and_order_go_together(store: RedisStore, raw: Raw, pla
     assert await listed(store, "t2") == ["m1", "m5"]
     assert await store.memory.list_messages_by_id(["m0", "m3", "m4"]) == []
     for n, thread_id in ((0, "t"), (3, "t2"), (4, "t")):
-        key, index = place.keys.message(thread_id, f"m{n}"), place.keys.message_index(f"m{n}")
+        key, index = place.keys.message(thread_id, f"m{n}"), place.keys.message_pointer(f"m{n}")
         assert await raw("EXISTS", key, index) == 0
-        assert f"m{n}" not in await raw.sorted_set(place.keys.order(thread_id))
+        assert f"m{n}" not in await raw.sorted_set(place.keys.timeline(thread_id))
 
 
 async def test_unknown_ids_are_fine(store: RedisStore, raw: Raw, place: Place) -> None:

@@ -163,4 +163,4 @@ async def test_an_entry_that_leads_nowhere_is_skipped_and_removed(
     assert (ids(first), first.has_more) == (["m0", "m3", "m4", "m5"], True)
     newest = await store.memory.list_messages("t", per_page=4, direction="desc")
     assert (ids(newest), newest.total, newest.has_more) == (["m7", "m5", "m4", "m3"], 5, True)
-    assert list(await raw.sorted_set(place.keys.order("t"))) == ["m0", "m3", "m4", "m5", "m7"]
+    assert list(await raw.sorted_set(place.keys.timeline("t"))) == ["m0", "m3", "m4", "m5", "m7"]

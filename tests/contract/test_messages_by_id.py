@@ -84,9 +84,9 @@ async def test_an_index_that_leads_nowhere_is_skipped(
     """LIST-13: a hint to a message, a thread or a name that does not exist."""
     await saved(store, message("a"), message("b", 1))
     await raw("DEL", place.keys.message("t", "a"))
-    await raw("SET", place.keys.message_index("x"), "t")
-    await raw("SET", place.keys.message_index("y"), "unknown")
-    await raw("SET", place.keys.message_index("z"), "")
+    await raw("SET", place.keys.message_pointer("x"), "t")
+    await raw("SET", place.keys.message_pointer("y"), "unknown")
+    await raw("SET", place.keys.message_pointer("z"), "")
     assert ids(await store.memory.list_messages_by_id(["a", "b", "x", "y", "z"])) == ["b"]
 
 
@@ -96,7 +96,7 @@ async def test_a_message_without_index_is_not_searched_for(
 ) -> None:
     """LIST-13, GEN-10: no scan; it is still listed by its thread."""
     await saved(store, message("a"))
-    await raw("DEL", place.keys.message_index("a"))
+    await raw("DEL", place.keys.message_pointer("a"))
     before = await raw.commandstats()
     assert await store.memory.list_messages_by_id(["a"]) == []
     after = await raw.commandstats()

@@ -132,7 +132,7 @@ async def test_an_index_that_leads_nowhere_is_skipped(
     """LIST-12: threads that are gone, or never held a message of the resource."""
     await saved(store, message("a"), message("b", 1, thread_id="t2", resource_id="v"))
     for thread_id in ("gone", "t2"):
-        await raw("ZADD", place.keys.participants("u"), 0, thread_id)
+        await raw("ZADD", place.keys.threads_with_messages_of("u"), 0, thread_id)
     assert await mine(store) == ["a"]
     page = await store.memory.list_messages_by_resource_id("u", per_page=1)
     assert (page.total, page.has_more) == (1, False)

@@ -130,7 +130,7 @@ async def test_an_index_that_leads_nowhere_does_not_hinder_a_save(
     """SAVE-04: truth is the record; an index is a hint, whatever thread it names."""
     await make_threads(store, "t", "t2")
     for n, thread_id in enumerate(["t", "t2", "gone", "x:id:y"]):
-        await raw("SET", place.keys.message_index(f"a{n}"), thread_id)
+        await raw("SET", place.keys.message_pointer(f"a{n}"), thread_id)
         await store.memory.save_messages([message(f"a{n}", n)])
     assert await listed(store) == ["a0", "a1", "a2", "a3"]
     assert len(await store.memory.list_messages_by_id(["a0", "a1", "a2", "a3"])) == 4

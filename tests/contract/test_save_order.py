@@ -84,7 +84,7 @@ async def test_a_cascade_pushes_no_further_than_it_must(
 ) -> None:
     """SAVE-06: what stands behind a gap keeps its score."""
     await saved(store, *(message(f"r{n}", n) for n in (0, 1, 2, 5, 6)), message("x"), message("y"))
-    order = await raw.sorted_set(place.keys.order("t"))
+    order = await raw.sorted_set(place.keys.timeline("t"))
     first = epoch_us(at(0))
     scores = {"r0": 0, "x": 1, "y": 2, "r1": 3, "r2": 4, "r5": 5, "r6": 6}
     assert order == {id_: first + us for id_, us in scores.items()}

@@ -44,9 +44,9 @@ async def _save(store: RedisStore, *ids: str, thread_id: str = "t") -> None:
 def _keys(place: Place, *ids: str, thread_id: str = "t") -> list[str]:
     """Every key of a thread with messages, the id indexes last."""
     keys = place.keys
-    named = [keys.thread(thread_id), keys.order(thread_id), keys.owners(thread_id)]
+    named = [keys.thread(thread_id), keys.timeline(thread_id), keys.resource_counts(thread_id)]
     named += [keys.message(thread_id, id_) for id_ in ids]
-    return named + [keys.message_index(id_) for id_ in ids]
+    return named + [keys.message_pointer(id_) for id_ in ids]
 
 
 async def _left(raw: Raw, *keys: str) -> list[int]:
@@ -74,7 +74,7 @@ async def test_all_keys_of_a_new_thread_expire_together(
     keys = _keys(place, "a", "b", "c")
     assert _is_fresh(place, await _left(raw, *keys), 3)
     memory_keys = {key for key in await raw.keys(place.keys.prefix) if ":memory:" not in key}
-    assert memory_keys | {place.keys.owners("t")} == set(keys)
+    assert memory_keys | {place.keys.resource_counts("t")} == set(keys)
 
 
 async def test_a_store_without_a_lifetime_sets_none(
@@ -245,5 +245,5 @@ async def _expire(raw: Raw, place: Place, *ids: str) -> None:
 
 
 async def _is_gone(raw: Raw, place: Place, thread_id: str) -> bool:
-    keys = place.keys.thread(thread_id), place.keys.order(thread_id)
+    keys = place.keys.thread(thread_id), place.keys.timeline(thread_id)
     return bool(await raw("EXISTS", *keys) == 0)

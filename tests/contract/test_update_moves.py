@@ -128,7 +128,7 @@ async def test_an_update_that_races_a_delete_brings_nothing_back(
                     tasks.start_soon(other.memory.delete_thread, "t")
             assert await store.memory.list_messages_by_id(["a"]) == []
             assert await listed(store) == (["b"] if n % 4 else [])
-            assert await raw("EXISTS", place.keys.message_index("a")) == 0
+            assert await raw("EXISTS", place.keys.message_pointer("a")) == 0
             assert await raw("EXISTS", place.keys.message("t", "a")) == 0
 
 

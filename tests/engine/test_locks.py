@@ -1,4 +1,4 @@
-"""Turns: one at a time for a key, all at once for different ones, nothing left afterwards."""
+"""KeyedLocks: one at a time for a key, all at once for different ones, nothing left afterwards."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ from weakref import ref
 import anyio
 import pytest
 
-from redis_store._engine.locks import Turns
+from redis_store._engine.locks import KeyedLocks
 
 
 async def pause() -> None:
@@ -17,11 +17,11 @@ async def pause() -> None:
 
 
 async def test_one_holds_a_key_at_a_time_in_the_order_of_asking() -> None:
-    turns, running, done = Turns(), 0, list[int]()
+    locks, running, done = KeyedLocks(), 0, list[int]()
 
     async def take(number: int) -> None:
         nonlocal running
-        async with turns.of("k"):
+        async with locks.of("k"):
             running += 1
             assert running == 1
             await pause()
@@ -33,19 +33,19 @@ async def test_one_holds_a_key_at_a_time_in_the_order_of_asking() -> None:
 
 
 async def test_different_keys_do_not_wait_for_each_other() -> None:
-    turns = Turns()
-    async with turns.of("a"), asyncio.timeout(5), turns.of("b"):
+    locks = KeyedLocks()
+    async with locks.of("a"), asyncio.timeout(5), locks.of("b"):
         pass
 
 
 async def test_a_cancelled_wait_gives_the_turn_to_the_next() -> None:
-    turns, done = Turns(), list[str]()
+    locks, done = KeyedLocks(), list[str]()
 
     async def take(name: str) -> None:
-        async with turns.of("k"):
+        async with locks.of("k"):
             done.append(name)
 
-    async with turns.of("k"):
+    async with locks.of("k"):
         first, second = asyncio.create_task(take("first")), asyncio.create_task(take("second"))
         await pause()
         first.cancel()
@@ -57,10 +57,10 @@ async def test_a_cancelled_wait_gives_the_turn_to_the_next() -> None:
 
 
 async def test_a_cancelled_holder_and_one_that_fails_give_the_turn_back() -> None:
-    turns = Turns()
+    locks = KeyedLocks()
 
     async def hold() -> None:
-        async with turns.of("k"):
+        async with locks.of("k"):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(hold())
@@ -69,19 +69,19 @@ async def test_a_cancelled_holder_and_one_that_fails_give_the_turn_back() -> Non
     with pytest.raises(asyncio.CancelledError):
         await task
     with pytest.raises(ValueError, match="x"):
-        async with turns.of("k"):
+        async with locks.of("k"):
             raise ValueError("x")
-    async with asyncio.timeout(5), turns.of("k"):
+    async with asyncio.timeout(5), locks.of("k"):
         pass
 
 
 async def test_a_turn_that_is_awaited_is_the_same_for_who_comes_later() -> None:
     """A lock that nobody but a waiter knows must not be replaced by a new one."""
-    turns, inside = Turns(), list[str]()
+    locks, inside = KeyedLocks(), list[str]()
     may_leave = asyncio.Event()
 
     async def take(name: str) -> None:
-        async with turns.of("k"):
+        async with locks.of("k"):
             inside.append(name)
             await may_leave.wait()
 
@@ -97,11 +97,11 @@ async def test_a_turn_that_is_awaited_is_the_same_for_who_comes_later() -> None:
 
 
 async def test_a_key_that_nobody_holds_is_forgotten() -> None:
-    turns, locks = Turns(), list[ref[anyio.Lock]]()
+    locks, locks = KeyedLocks(), list[ref[anyio.Lock]]()
 
     async def take(key: str) -> None:
-        locks.append(ref(turns.of(key)))
-        async with turns.of(key):
+        locks.append(ref(locks.of(key)))
+        async with locks.of(key):
             await pause()
 
     await asyncio.gather(*(take(f"k{n % 50}") for n in range(100)))

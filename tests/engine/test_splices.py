@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from redis_store._engine.splices import Edit, changes
+from redis_store._engine.splices import Splice, diff
 from tests.support.records.builders import T0
 
 
-def applied(before: bytes, edits: list[Edit]) -> bytes:
+def applied(before: bytes, edits: list[Splice]) -> bytes:
     """Do what the server does with edits."""
     at, parts = 0, list[bytes]()
     for edit in edits:
@@ -22,7 +22,7 @@ def applied(before: bytes, edits: list[Edit]) -> bytes:
     return b"".join([*parts, before[at:]])
 
 
-def sent(edits: list[Edit]) -> int:
+def sent(edits: list[Splice]) -> int:
     """Count the bytes of text that cross the wire."""
     return sum(len(edit.text) for edit in edits)
 
@@ -41,7 +41,7 @@ texts = st.text("ab,", max_size=12).map(str.encode)
 @example(before="é".encode(), after="è".encode())
 @settings(max_examples=1000, deadline=None)
 def test_edits_turn_one_value_into_the_other(before: bytes, after: bytes) -> None:
-    edits = changes(before, after)
+    edits = diff(before, after)
     assert applied(before, edits) == after
     assert sent(edits) <= len(after)
     assert len(edits) <= 2
@@ -49,7 +49,7 @@ def test_edits_turn_one_value_into_the_other(before: bytes, after: bytes) -> Non
 
 @given(value=texts)
 def test_the_same_value_sends_nothing(value: bytes) -> None:
-    assert sent(changes(value, value)) == 0
+    assert sent(diff(value, value)) == 0
 
 
 def record(steps: dict[str, Any], *, us: int = 0, **fields: Any) -> bytes:
@@ -75,7 +75,7 @@ CHANGES: dict[str, bytes] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_small_change_of_a_large_value_gives_small_edits(name: str) -> None:
     before, after = record(STEPS), CHANGES[name]
-    edits = changes(before, after)
+    edits = diff(before, after)
     assert len(before) > 500_000
     assert applied(before, edits) == after
     assert sent(edits) < 250
@@ -83,4 +83,4 @@ def test_a_small_change_of_a_large_value_gives_small_edits(name: str) -> None:
 
 def test_what_is_behind_the_last_comma_is_an_edit_of_its_own() -> None:
     before, after = b'{"a":1,"b":2,"t":3}', b'{"a":9,"b":2,"t":8}'
-    assert changes(before, after) == [Edit(5, 1, b"9"), Edit(11, 1, b"8")]
+    assert diff(before, after) == [Splice(5, 1, b"9"), Splice(11, 1, b"8")]

@@ -5,8 +5,8 @@ import gc
 
 import anyio
 import pytest
+from redis_store._engine.sharded_commit import uninterrupted
 
-from redis_store._engine.finishing import finished
 from tests.support.schedules.waiting import until
 
 
@@ -31,16 +31,16 @@ class Steps:
 async def test_steps_return_and_raise_as_if_they_were_awaited() -> None:
     steps = Steps()
     steps.go_on.set()
-    assert await finished(steps.run()) == "done"
+    assert await uninterrupted(steps.run()) == "done"
     failing = Steps(KeyError("key"))
     failing.go_on.set()
     with pytest.raises(KeyError):
-        await finished(failing.run())
+        await uninterrupted(failing.run())
 
 
 async def test_a_cancelled_task_ends_its_steps_first() -> None:
     steps = Steps()
-    task = asyncio.ensure_future(finished(steps.run()))
+    task = asyncio.ensure_future(uninterrupted(steps.run()))
     await steps.begun.wait()
     task.cancel()
     await asyncio.wait([task], timeout=0.01)
@@ -56,7 +56,7 @@ async def test_a_timeout_comes_after_the_steps() -> None:
     asyncio.get_running_loop().call_later(0.02, steps.go_on.set)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.001):
-            await finished(steps.run())
+            await uninterrupted(steps.run())
     assert steps.ended
 
 
@@ -66,13 +66,13 @@ async def test_a_cancelled_scope_lets_the_steps_return() -> None:
     with anyio.CancelScope() as scope:
         scope.cancel()
         steps.go_on.set()
-        result = await finished(steps.run())
+        result = await uninterrupted(steps.run())
     assert result == "done"
 
 
 async def test_a_task_that_is_cancelled_twice_leaves_its_steps_to_end_alone() -> None:
     steps = Steps()
-    task = asyncio.ensure_future(finished(steps.run()))
+    task = asyncio.ensure_future(uninterrupted(steps.run()))
     await steps.begun.wait()
     for _ in range(2):
         task.cancel()
@@ -88,7 +88,7 @@ async def test_an_error_that_nobody_awaits_any_more_is_not_logged() -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
     steps = Steps(KeyError("key"))
-    task = asyncio.ensure_future(finished(steps.run()))
+    task = asyncio.ensure_future(uninterrupted(steps.run()))
     await steps.begun.wait()
     task.cancel()
     steps.go_on.set()

@@ -192,6 +192,11 @@ async def _delete(memory: MemoryStore, raw: Raw, keys: Keys, damage: bytes) -> N
     assert (await memory.list_messages("t")).total == 0
     assert _ids(await memory.list_threads()) == ["t2"]
     assert _ids(await memory.list_threads(resource_id="u")) == ["t2"]
-    gone = {keys.order("t"), keys.owners("t"), keys.thread("t"), *map(keys.message_index, "abc")}
+    gone = {
+        keys.timeline("t"),
+        keys.resource_counts("t"),
+        keys.thread("t"),
+        *map(keys.message_pointer, "abc"),
+    }
     gone |= {keys.message("t", id_) for id_ in "abc"}
     assert gone.isdisjoint(await raw.keys(keys.prefix))

@@ -34,27 +34,29 @@ def _save(*ids: str) -> Run:
 
 # In the slot of the thread.
 OWN: dict[str, Wrong] = {
-    "order, new messages": Wrong(lambda k: k.order("t"), _save("n", "o")),
-    "order, a stored message": Wrong(lambda k: k.order("t"), _save("a")),
-    "order, deleting": Wrong(lambda k: k.order("t"), lambda m: m.delete_messages(["a"])),
-    "owners, new messages": Wrong(lambda k: k.owners("t"), _save("n", "o")),
-    "owners, a stored message": Wrong(lambda k: k.owners("t"), _save("a")),
-    "owners, deleting": Wrong(lambda k: k.owners("t"), lambda m: m.delete_messages(["a"])),
+    "order, new messages": Wrong(lambda k: k.timeline("t"), _save("n", "o")),
+    "order, a stored message": Wrong(lambda k: k.timeline("t"), _save("a")),
+    "order, deleting": Wrong(lambda k: k.timeline("t"), lambda m: m.delete_messages(["a"])),
+    "owners, new messages": Wrong(lambda k: k.resource_counts("t"), _save("n", "o")),
+    "owners, a stored message": Wrong(lambda k: k.resource_counts("t"), _save("a")),
+    "owners, deleting": Wrong(lambda k: k.resource_counts("t"), lambda m: m.delete_messages(["a"])),
     "record, saving messages": Wrong(lambda k: k.thread("t"), _save("n")),
 }
 INDEXES: dict[str, Wrong] = {
     "threads by creation": Wrong(_threads_of("created_at"), lambda m: m.save_thread(thread("n"))),
     "threads by change": Wrong(_threads_of("updated_at"), lambda m: m.update_thread("t", title="")),
     "threads by change, messages": Wrong(_threads_of("updated_at"), _save("n")),
-    "participants": Wrong(lambda k: k.participants("u"), _save("n")),
+    "participants": Wrong(lambda k: k.threads_with_messages_of("u"), _save("n")),
 }
 READS: dict[str, Wrong] = {
-    "order": Wrong(lambda k: k.order("t"), lambda m: m.list_messages("t")),
-    "owners": Wrong(lambda k: k.owners("t"), lambda m: m.list_messages("t", resource_id="u")),
+    "order": Wrong(lambda k: k.timeline("t"), lambda m: m.list_messages("t")),
+    "owners": Wrong(
+        lambda k: k.resource_counts("t"), lambda m: m.list_messages("t", resource_id="u")
+    ),
     "record": Wrong(lambda k: k.thread("t"), lambda m: m.get_thread_by_id("t")),
     "threads": Wrong(_threads_of("created_at"), lambda m: m.list_threads(resource_id="u")),
     "participants": Wrong(
-        lambda k: k.participants("u"), lambda m: m.list_messages_by_resource_id("u")
+        lambda k: k.threads_with_messages_of("u"), lambda m: m.list_messages_by_resource_id("u")
     ),
     "resource": Wrong(lambda k: k.resource("r"), lambda m: m.get_resource_by_id("r")),
 }
@@ -87,7 +89,9 @@ async def test_a_thread_is_written_whole_or_not_at_all(
 ) -> None:
     """SAVE-02: nothing of the thread changes; on a cluster ids that lead nowhere may be left."""
     changed = await _refused(OWN[case], store, raw, place.keys)
-    hints = {place.keys.message_index(id_) for id_ in "no"} if place.keys.hash_tags else set[str]()
+    hints = (
+        {place.keys.message_pointer(id_) for id_ in "no"} if place.keys.hash_tags else set[str]()
+    )
     assert changed <= hints
 
 

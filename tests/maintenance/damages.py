@@ -77,10 +77,10 @@ def damages(k: Keys) -> dict[str, Damage]:
         ),
         "a message that is gone": Damage(
             ("DEL", k.message("plain", FIRST)),
-            Finding("missing body", k.order("plain"), FIRST),
+            Finding("missing body", k.timeline("plain"), FIRST),
         ),
         "a message that the order does not name": Damage(
-            ("ZREM", k.order("plain"), FIRST),
+            ("ZREM", k.timeline("plain"), FIRST),
             Finding("orphan body", k.message("plain", FIRST)),
         ),
         "a message whose thread is gone": Damage(
@@ -88,51 +88,51 @@ def damages(k: Keys) -> dict[str, Damage]:
             Finding("orphan body", k.message("plain", FIRST)),
         ),
         "an order that is lost": Damage(
-            ("DEL", k.order("plain")),
+            ("DEL", k.timeline("plain")),
             Finding("orphan body", k.message("plain", FIRST)),
         ),
         "two messages with one score": Damage(
-            ("ZADD", k.order("plain"), FAR, FIRST, FAR, SECOND),
-            Finding("wrong order", k.order("plain"), FIRST),
+            ("ZADD", k.timeline("plain"), FAR, FIRST, FAR, SECOND),
+            Finding("wrong order", k.timeline("plain"), FIRST),
         ),
         "a message that stands before older ones": Damage(
-            ("ZADD", k.order("plain"), 1, LAST),
-            Finding("wrong order", k.order("plain"), LAST),
+            ("ZADD", k.timeline("plain"), 1, LAST),
+            Finding("wrong order", k.timeline("plain"), LAST),
         ),
         "a message at the end of time": Damage(
-            ("ZADD", k.order("plain"), "+inf", FIRST),
-            Finding("wrong order", k.order("plain"), FIRST),
+            ("ZADD", k.timeline("plain"), "+inf", FIRST),
+            Finding("wrong order", k.timeline("plain"), FIRST),
         ),
         "an id that is not indexed": Damage(
-            ("DEL", k.message_index(FIRST)),
-            Finding("missing id index", k.message_index(FIRST), FIRST),
+            ("DEL", k.message_pointer(FIRST)),
+            Finding("missing id index", k.message_pointer(FIRST), FIRST),
         ),
         "an id that leads to another thread": Damage(
-            ("SET", k.message_index(FIRST), "%cent"),
-            Finding("missing id index", k.message_index(FIRST), FIRST),
+            ("SET", k.message_pointer(FIRST), "%cent"),
+            Finding("missing id index", k.message_pointer(FIRST), FIRST),
         ),
         "an id that leads nowhere": Damage(
-            ("SET", k.message_index("ghost"), "plain"),
-            Finding("stale id index", k.message_index("ghost")),
+            ("SET", k.message_pointer("ghost"), "plain"),
+            Finding("stale id index", k.message_pointer("ghost")),
         ),
         "counts that are wrong": Damage(
-            ("HSET", k.owners("plain"), "u-2", 9),
-            Finding("wrong counts", k.owners("plain")),
+            ("HSET", k.resource_counts("plain"), "u-2", 9),
+            Finding("wrong counts", k.resource_counts("plain")),
         ),
         "counts of a thread without messages": Damage(
-            ("HSET", k.owners("\\"), "u-2", 9),
-            Finding("wrong counts", k.owners("\\")),
+            ("HSET", k.resource_counts("\\"), "u-2", 9),
+            Finding("wrong counts", k.resource_counts("\\")),
         ),
         "counts of no thread": Damage(
-            ("HSET", k.owners("ghost"), "u-2", 0),
-            Finding("wrong counts", k.owners("ghost")),
+            ("HSET", k.resource_counts("ghost"), "u-2", 0),
+            Finding("wrong counts", k.resource_counts("ghost")),
         ),
         "a resource that does not know of its messages": Damage(
-            ("ZREM", k.participants("u-2"), "plain"),
-            Finding("missing entry", k.participants("u-2"), "plain"),
+            ("ZREM", k.threads_with_messages_of("u-2"), "plain"),
+            Finding("missing entry", k.threads_with_messages_of("u-2"), "plain"),
         ),
         "a resource that knows a thread without messages of it": Damage(
-            ("ZADD", k.participants("u-1"), 5, "%cent"),
-            Finding("stale entry", k.participants("u-1"), "%cent"),
+            ("ZADD", k.threads_with_messages_of("u-1"), 5, "%cent"),
+            Finding("stale entry", k.threads_with_messages_of("u-1"), "%cent"),
         ),
     }

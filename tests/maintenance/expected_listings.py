@@ -109,7 +109,7 @@ async def truth(raw: Raw, keys: Keys) -> Truth:
     placed: list[_Placed] = []
     for key, message in messages:
         thread_id, id_ = keys.place_of_message(key)
-        score = await raw("ZSCORE", keys.order(thread_id), id_)
+        score = await raw("ZSCORE", keys.timeline(thread_id), id_)
         assert score is not None, f"a message that no order names: {key}"
         row = epoch_us(message.created_at), int(float(score)), thread_id, id_
         placed.append(_Placed(*row, message))

@@ -96,7 +96,7 @@ async def test_messages_whose_id_index_is_lost_are_found_after_reindex(
     """LIST-13: only then, and never by scanning."""
     await load(raw, place.keys)
     ids = message_ids("plain")
-    await raw("DEL", *map(place.keys.message_index, ids))
+    await raw("DEL", *map(place.keys.message_pointer, ids))
     assert await store.memory.list_messages_by_id(ids) == []
     await store.reindex()
     assert [item.id for item in await store.memory.list_messages_by_id(ids)] == ids

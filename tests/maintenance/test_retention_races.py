@@ -144,12 +144,12 @@ async def test_old_messages_go_though_their_id_leads_elsewhere(
 ) -> None:
     await store.memory.save_thread(thread())
     await store.memory.save_messages([message("a", -9), message("b", -8), message("c", 1)])
-    await raw("DEL", place.keys.message_index("a"))
+    await raw("DEL", place.keys.message_pointer("a"))
     if index is not None:
-        await raw("SET", place.keys.message_index("a"), index)
+        await raw("SET", place.keys.message_pointer("a"), index)
     assert await _prune(place, messages=10 * DAY) == [Pruned("messages", 2, done=True)]
     assert [item.id for item in await store.memory.list_messages("t")] == ["c"]
-    found = await raw("GET", place.keys.message_index("a"))
+    found = await raw("GET", place.keys.message_pointer("a"))
     assert found == (index and index.encode())
 
 
@@ -161,7 +161,7 @@ async def test_an_old_entry_without_a_message_goes_too(
     await store.memory.save_messages([message("a", -9), message("b", -8), message("c", 1)])
     await raw("DEL", place.keys.message("t", "a"))
     assert await _prune(place, messages=10 * DAY) == [Pruned("messages", 1, done=True)]
-    assert list(await raw.sorted_set(place.keys.order("t"))) == ["c"]
+    assert list(await raw.sorted_set(place.keys.timeline("t"))) == ["c"]
 
 
 @pytest.mark.damages
@@ -172,7 +172,7 @@ async def test_a_message_that_cannot_be_read_stays_and_stops_nothing(
     await store.memory.save_messages([message("a", -9), message("b", -8), message("c", 1)])
     await raw("SET", place.keys.message("t", "a"), '{"id": "a')
     assert await _prune(place, messages=10 * DAY) == [Pruned("messages", 1, done=True)]
-    assert list(await raw.sorted_set(place.keys.order("t"))) == ["a", "c"]
+    assert list(await raw.sorted_set(place.keys.timeline("t"))) == ["a", "c"]
 
 
 @pytest.mark.damages

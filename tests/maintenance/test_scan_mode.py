@@ -75,7 +75,7 @@ async def test_what_the_peer_writes_is_listed_at_once(
     await put(raw, place, record("new", "wf", resourceId="u"), "u")
     await raw("DEL", place.keys.thread("plain"), place.keys.score("s*1"))
     bodies = [key for key in await raw.keys(place.keys.prefix) if ":plain" in key]
-    await raw("DEL", place.keys.order("plain"), *(key for key in bodies if "messages:" in key))
+    await raw("DEL", place.keys.timeline("plain"), *(key for key in bodies if "messages:" in key))
     for key in await raw.keys(place.keys.bodies("plain")):
         await raw("DEL", key)
     listed = await check_listings(scanning, raw, place.keys)

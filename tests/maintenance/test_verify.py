@@ -129,8 +129,8 @@ async def test_a_message_whose_id_leads_to_a_thread_without_it_is_not_lost(
 ) -> None:
     await _fill(store, place, raw)
     keys = place.keys
-    await raw("ZREM", keys.order("plain"), FIRST)
-    await raw("SET", keys.message_index(FIRST), "%cent")
+    await raw("ZREM", keys.timeline("plain"), FIRST)
+    await raw("SET", keys.message_pointer(FIRST), "%cent")
     await store.verify(repair=True)
     assert [item.id for item in await store.memory.list_messages_by_id([FIRST])] == [FIRST]
     assert FIRST in {item.id for item in await store.memory.list_messages("plain")}
@@ -147,7 +147,7 @@ async def test_of_a_message_in_two_threads_the_one_that_its_id_leads_to_stays(
     moved = body.replace(b'"threadId":"plain"', b'"threadId":"%cent"')
     moved = moved.replace(b'"threadId": "plain"', b'"threadId": "%cent"')
     await raw("SET", keys.message("%cent", FIRST), moved)
-    await raw("ZADD", keys.order("%cent"), FAR, FIRST)
+    await raw("ZADD", keys.timeline("%cent"), FAR, FIRST)
     await store.verify(repair=True)
     assert await raw("EXISTS", keys.message("%cent", FIRST)) == 0
     assert (await store.verify()).ok

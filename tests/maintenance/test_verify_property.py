@@ -37,7 +37,7 @@ class Vandal:
                 await self._disorder(key)
             elif kind == b"hash":
                 await self._miscount(key)
-            elif key.startswith(self._keys.message_index("")):
+            elif key.startswith(self._keys.message_pointer("")):
                 await self._raw("SET", key, self._any_thread())
             else:
                 await self._invent()
@@ -58,11 +58,11 @@ class Vandal:
         """Add what leads nowhere."""
         keys, ghost = self._keys, self._random.choice(["ghost", self._any_thread()])
         inventions: list[tuple[object, ...]] = [
-            ("ZADD", keys.order(ghost), 5, "ghost"),
-            ("ZADD", keys.participants("ghost"), 5, ghost),
+            ("ZADD", keys.timeline(ghost), 5, "ghost"),
+            ("ZADD", keys.threads_with_messages_of("ghost"), 5, ghost),
             ("ZADD", keys.threads_of("ghost", "created_at"), 5, ghost),
-            ("HSET", keys.owners(ghost), "ghost", 1),
-            ("SET", keys.message_index("ghost"), ghost),
+            ("HSET", keys.resource_counts(ghost), "ghost", 1),
+            ("SET", keys.message_pointer("ghost"), ghost),
         ]
         await self._raw(*self._random.choice(inventions))
 

@@ -95,8 +95,8 @@ def test_all_keys_of_a_thread_share_a_slot(
     keys = Keys(prefix, hash_tags=True)
     of_thread = [
         keys.thread(thread_id),
-        keys.order(thread_id),
-        keys.owners(thread_id),
+        keys.timeline(thread_id),
+        keys.resource_counts(thread_id),
         *[keys.message(thread_id, id_) for id_ in message_ids],
     ]
     assert len({keys.slot(key) for key in of_thread}) == 1

@@ -81,16 +81,16 @@ def _check_messages(
         assert keys.message(message.thread_id, message.id) in data.strings
         by_thread.setdefault(message.thread_id, {})[message.id] = message
     indexes = {
-        keys.message_index(id_): thread_id.encode()
+        keys.message_pointer(id_): thread_id.encode()
         for thread_id, members in by_thread.items()
         for id_ in members
     }
-    prefix = keys.message_index("")
+    prefix = keys.message_pointer("")
     assert {k: v for k, v in data.strings.items() if k.startswith(prefix)} == indexes
     orders = {k: v for k, v in data.sorted_sets.items() if k.endswith(":messages")}
-    assert orders.keys() == {keys.order(thread_id) for thread_id in by_thread}
+    assert orders.keys() == {keys.timeline(thread_id) for thread_id in by_thread}
     for thread_id, members in by_thread.items():
-        order = orders[keys.order(thread_id)]
+        order = orders[keys.timeline(thread_id)]
         assert order.keys() == members.keys()
         dates = [epoch_us(members[id_].created_at) for id_ in order]
         assert dates == sorted(dates), "the order is not by date"
@@ -103,10 +103,10 @@ def _check_owners(data: _Data, keys: Keys, messages: Iterable[Message]) -> None:
     for message in messages:
         counts.setdefault(message.thread_id, Counter())[message.resource_id] += 1
     for thread_id, expected in counts.items():
-        owners = data.hashes[keys.owners(thread_id)]
+        owners = data.hashes[keys.resource_counts(thread_id)]
         assert {owner: n for owner, n in owners.items() if n} == dict(expected)
         for resource_id in expected:
-            assert thread_id in data.sorted_sets[keys.participants(resource_id)]
+            assert thread_id in data.sorted_sets[keys.threads_with_messages_of(resource_id)]
 
 
 async def mend_hints(store: RedisStore) -> None:

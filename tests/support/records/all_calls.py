@@ -106,10 +106,10 @@ async def _maintain(url: str, admin_url: str, options: dict[str, Any]) -> None:
             await store.memory.save_thread(thread("damaged"))
             await store.memory.save_messages([message("m", thread_id="damaged")])
             # An order, an id index, counts of resource ids: all that a thread has but itself.
-            await raw("DEL", keys.order("damaged"))
-            await raw("DEL", keys.message_index("m"))
-            await raw("HSET", keys.owners("damaged"), "nobody", 5)
-            await raw("ZADD", keys.order("ghost"), 1, "x")
+            await raw("DEL", keys.timeline("damaged"))
+            await raw("DEL", keys.message_pointer("m"))
+            await raw("HSET", keys.resource_counts("damaged"), "nobody", 5)
+            await raw("ZADD", keys.timeline("ghost"), 1, "x")
             assert (await store.verify(repair=True)).repaired
             assert (await store.verify()).ok
             await store.prune()

@@ -83,7 +83,7 @@ def _messages(keys: Keys, thread_id: str) -> dict[str, object]:
     resource_id, created = THREADS[thread_id]
     found: dict[str, object] = {}
     for at, (id_, ms) in enumerate(zip(message_ids(thread_id), created, strict=True)):
-        found[keys.message_index(id_)] = thread_id
+        found[keys.message_pointer(id_)] = thread_id
         found[keys.message(thread_id, id_)] = {
             "id": id_,
             "threadId": thread_id,
@@ -108,4 +108,4 @@ async def load(raw: Raw, keys: Keys) -> None:
     start = round(T0.timestamp()) * 1_000_000
     for thread_id, (_, created) in THREADS.items():
         for at, (id_, ms) in enumerate(zip(message_ids(thread_id), created, strict=True)):
-            await raw("ZADD", keys.order(thread_id), start + ms * 1000 + at, id_)
+            await raw("ZADD", keys.timeline(thread_id), start + ms * 1000 + at, id_)

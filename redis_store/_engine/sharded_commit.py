@@ -1,0 +1,227 @@
+"""The hash-tagged layout's commit: several slots, so several steps, in four phases.
+
+===========  ==================================================  ===============================
+phase        sends                                               if a condition refuses
+===========  ==================================================  ===============================
+1 reserve    ``SET NX`` and ``GET`` per new message id, and       release what was claimed
+             every slot's conditions, without writing; then
+             one compare-and-set per id that moves                give back what was taken
+2 apply      slots that only check; then slot after slot, one     give back, and evict the copies
+             script each. Advisory writes go with the last one;   written so far
+             claims are confirmed behind it
+3 publish    forgets ids; plain commands; index entries           nothing can
+4 reconcile  recalls ids that are in use again, evicts copies,    nothing can
+             settles indexes until no other writer came between
+===========  ==================================================  ===============================
+
+A thread is in one slot, so each thread changes in one step of phase 2. What a crash leaves between
+steps is a hint (a pointer or an index entry) that leads to no record, never an acknowledged message
+that its thread does not list: readers skip such a hint, and ``verify`` repairs it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from itertools import chain
+from typing import Any, TypeVar
+
+from anyio import CancelScope
+
+from redis_store._connections.commands import Command, Replies, Reply
+from redis_store._engine.commit import Commit, Reconciler, apply, refusal
+from redis_store._engine.database import Database, Values
+from redis_store._engine.id_claims import IdClaims
+from redis_store._engine.slot_script import SlotScript, Take
+
+T = TypeVar("T")
+
+# Removes messages from a thread that their pointers do not lead to.
+Evict = Callable[[str, Sequence[str]], Awaitable[None]]
+
+
+class ShardedCommit(Commit):
+    """Scripts for each slot, and what must come before and after them.
+
+    Attributes:
+        claims: The message ids that the transaction gives to threads, takes and forgets.
+        evict: Removes messages from a thread that their pointers do not lead to; set by whoever
+            adds claims.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._slots: dict[int, SlotScript] = {}
+        self._advice: list[tuple[Command, Take | None]] = []
+        self._after: list[Command] = []
+        self._reconcilers: list[Reconciler] = []
+        # Of every step that WAIT confirmed, how many replicas have it.
+        self._replicas: list[int] = []
+        self.claims = IdClaims(db.keys)
+        self.evict: Evict = _evict_nothing
+
+    def slot(self, key: str) -> SlotScript:
+        """Return the script of the key's slot."""
+        slot = self._db.keys.slot(key)
+        script = self._slots.get(slot)
+        if script is None:
+            script = self._slots[slot] = SlotScript()
+        return script
+
+    def advise(self, command: Command, take: Take | None = None) -> None:
+        """Send the write with the last script; ``take`` gets its reply: see ``Commit``."""
+        self._advice.append((command, take))
+
+    def reconcile(self, reconciler: Reconciler) -> None:
+        """Run this in phase 4: see ``Commit``."""
+        self._reconcilers.append(reconciler)
+
+    def publish(self, command: Command) -> None:
+        """Send a write in phase 3, as it may only follow the threads."""
+        self._after.append(command)
+
+    @property
+    def has_writes(self) -> bool:
+        """Whether there is more to do than to check."""
+        return bool(self.claims) or any(script.has_writes for script in self._slots.values())
+
+    async def run(self, *, repeatable: bool) -> Values:
+        """Go through the phases: see ``Commit``.
+
+        One round trip to reserve, unless one slot changes and no id is claimed; one for each slot
+        with a script; one to publish, if there is anything. Four more where messages move.
+        """
+        return await uninterrupted(self._run(repeatable=repeatable))
+
+    async def _run(self, *, repeatable: bool) -> Values:
+        conflicts = await self._reserve()
+        if not conflicts:
+            conflicts, confirmations = await self._apply(repeatable=repeatable)
+            if not conflicts:
+                replies = await self._publish()
+                await self._reconcile(replies, confirmations)
+                # Only now: the later phases must run although too few replicas confirmed a step.
+                self._db.require_replicas(min(self._replicas, default=None))
+        return conflicts
+
+    async def _reserve(self) -> Values:
+        """Phase 1. All conditions hold and all ids are ours, or nothing of it remains."""
+        scripts = self._scripts()
+        if not self.claims and len(scripts) < 2:  # noqa: PLR2004 - one script needs no rehearsal
+            return {}
+        claim = self.claims.claim()
+        # No script spans slots, so each is asked whether it would refuse before the first writes.
+        checks = [script.call(checks_only=True) for script in scripts]
+        replies = await self._send([*claim, *checks])
+        claimed = replies[: len(claim)]
+        conflicts = self.claims.conflicts(claimed)
+        for reply in replies[len(claim) :]:
+            conflicts |= refusal(reply)
+        if conflicts:
+            await self._send(self.claims.release(claimed))
+            return conflicts
+        conflicts = self.claims.not_taken(await self._send(self.claims.take_over()))
+        if conflicts:
+            await self._send(self.claims.give_back())
+        return conflicts
+
+    async def _apply(self, *, repeatable: bool) -> tuple[Values, Sequence[Reply]]:
+        """Phase 2. From here on a thread may be written.
+
+        No path may leave without either phase 3 or undoing the moves. Advice goes with the last
+        script, because a refusal before it must leave no trace; the confirmation goes behind it,
+        because only a message that is written can be claimed for good.
+
+        Returns:
+            The conflicts, and the replies to the confirmation.
+        """
+        results: list[tuple[SlotScript, Sequence[Reply]]] = []
+        confirmations: Sequence[Reply] = ()
+        rounds = _rounds(self._scripts())
+        for scripts in rounds:
+            is_last = scripts is rounds[-1]
+            applied = await apply(
+                self._db,
+                scripts,
+                repeatable=repeatable,
+                advice=[command for command, _ in self._advice] if is_last else (),
+                then=self.claims.confirm() if is_last else (),
+            )
+            self._note_replicas(applied.confirmed)
+            if applied.conflicts:
+                await self._undo_moves()
+                return applied.conflicts, ()
+            results += applied.results
+            if is_last:
+                self._take_advice(applied.advice)
+                confirmations = applied.then
+        for script, replies in results:
+            script.take_results(replies)
+        return {}, confirmations
+
+    async def _publish(self) -> Sequence[Reply]:
+        """Phase 3. Return which forgotten messages are there again."""
+        loose = [s.plain_commands() for s in self._slots.values() if not s.has_steps]
+        commands = [*self.claims.forgetting(), *chain.from_iterable(loose), *self._after]
+        again = self.claims.look_again()
+        replies = await self._send(commands, then=again)
+        return replies[len(commands) :]
+
+    async def _reconcile(self, again: Sequence[Reply], confirmations: Sequence[Reply]) -> None:
+        """Phase 4. Of two writers that interleaved, the last one corrects the other slots."""
+        await self._send(self.claims.recall(again))
+        for thread_id, ids in self.claims.copies(confirmations).items():
+            await self.evict(thread_id, ids)
+        for reconciler in self._reconcilers:
+            await reconciler()
+
+    async def _undo_moves(self) -> None:
+        """Give ids back to where their messages are, and remove the copies made so far."""
+        await self._send(self.claims.give_back())
+        for thread_id, ids in self.claims.arrivals().items():
+            await self.evict(thread_id, ids)
+
+    def _scripts(self) -> list[SlotScript]:
+        return [script for script in self._slots.values() if script.has_steps]
+
+    def _take_advice(self, replies: Sequence[Reply]) -> None:
+        for (_, take), reply in zip(self._advice, replies, strict=True):
+            if take is not None:
+                take(reply)
+
+    async def _send(self, commands: Sequence[Command], then: Sequence[Command] = ()) -> Replies:
+        replies = await self._db.send(commands, then=then, checks_replicas=False)
+        self._note_replicas(replies.confirmed)
+        return replies
+
+    def _note_replicas(self, confirmed: int | None) -> None:
+        if confirmed is not None:
+            self._replicas.append(confirmed)
+
+
+def _rounds(scripts: Sequence[SlotScript]) -> list[list[SlotScript]]:
+    """Put together what can run at once: all scripts that only check; then each that writes."""
+    checking = [script for script in scripts if not script.has_writes]
+    writing = [[script] for script in scripts if script.has_writes]
+    return [checking, *writing] if checking else writing
+
+
+async def _evict_nothing(thread_id: str, message_ids: Sequence[str]) -> None:
+    """Without claims there are no copies."""
+
+
+async def uninterrupted(steps: Coroutine[Any, Any, T]) -> T:
+    """Await steps to their end, also where the caller is cancelled meanwhile.
+
+    A shield stops anyio's scopes but not ``Task.cancel()``, which ``asyncio.timeout`` and
+    ``asyncio.wait_for`` use: so the steps have a task of their own. The caller is cancelled once
+    they ended; cancelled a second time, it does not wait for them.
+    """
+    task = asyncio.ensure_future(steps)
+    with CancelScope(shield=True):
+        try:
+            await asyncio.wait([task])
+        finally:
+            await asyncio.wait([task])
+            # Retrieve the exception: a cancelled caller never will, and asyncio logs those that
+            # nobody retrieved.
+            _ = task.cancelled() or task.exception()
+    return task.result()
