@@ -1,10 +1,8 @@
 import pytest
 
-from redis_store import ConfigurationError, InvalidArgumentError
+from redis_store import ConfigurationError
 from redis_store._connections.slots import SLOTS, slot_of
-from redis_store._engine.arguments import check_id, check_ids, check_thread_id
 from redis_store._engine.keys import Keys, escape_glob
-from redis_store._engine.operations import named
 
 PLAIN = Keys("p:")
 TAGGED = Keys("p:", hash_tags=True)
@@ -88,32 +86,3 @@ def test_a_prefix_must_not_move_the_tag() -> None:
     assert Keys("{p}:").thread("t") == "{p}:mastra_threads:id:t"
     with pytest.raises(ConfigurationError, match="key_prefix"):
         Keys("{p}:", hash_tags=True)
-
-
-@pytest.mark.parametrize("value", ["", None, 1, b"x", "\ud800", "x" * 1025, "é" * 513])
-def test_an_unusable_id_is_refused(value: object) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"op: id ") as caught, named("op"):
-        check_id("id", value)
-    assert caught.value.code == "OP_INVALID_ID"
-
-
-@pytest.mark.parametrize("value", ["*", ":", "a:id", "x" * 1024, "é" * 512, " ", "\x00"])
-def test_any_other_id_is_accepted(value: str) -> None:
-    assert check_id("id", value) == value
-
-
-@pytest.mark.parametrize("value", ["x:id", "x:id:y", ":id", ":id:"])
-def test_a_thread_id_that_could_end_early_is_refused(value: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="':id:'"):
-        check_thread_id("thread_id", value)
-
-
-@pytest.mark.parametrize("value", ["id", "id:", "x:i", "x:idx", "x:", "::", "{x}"])
-def test_a_thread_id_with_colons_is_accepted(value: str) -> None:
-    assert check_thread_id("thread_id", value) == value
-
-
-def test_a_list_of_ids_keeps_each_once() -> None:
-    assert check_ids("ids", ("b", "a", "b")) == ["b", "a"]
-    with pytest.raises(InvalidArgumentError, match="list of ids"):
-        check_ids("ids", "ab")
