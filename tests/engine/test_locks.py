@@ -97,13 +97,13 @@ async def test_a_turn_that_is_awaited_is_the_same_for_who_comes_later() -> None:
 
 
 async def test_a_key_that_nobody_holds_is_forgotten() -> None:
-    locks, locks = KeyedLocks(), list[ref[anyio.Lock]]()
+    locks, taken = KeyedLocks(), list[ref[anyio.Lock]]()
 
     async def take(key: str) -> None:
-        locks.append(ref(locks.of(key)))
+        taken.append(ref(locks.of(key)))
         async with locks.of(key):
             await pause()
 
     await asyncio.gather(*(take(f"k{n % 50}") for n in range(100)))
     gc.collect()
-    assert [lock() for lock in locks] == [None] * 100
+    assert [lock() for lock in taken] == [None] * 100

@@ -5,8 +5,8 @@ import gc
 
 import anyio
 import pytest
-from redis_store._engine.sharded_commit import uninterrupted
 
+from redis_store._engine.sharded_commit import uninterrupted
 from tests.support.schedules.waiting import until
 
 
