@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from redis_store._connections.commands import Script
 from redis_store._engine import scripts
 from redis_store._engine.scripts import source
 
@@ -85,7 +86,7 @@ def test_a_script_says_what_it_takes_and_returns(path: str) -> None:
 
 
 def test_every_file_belongs_to_a_script() -> None:
-    sources = {s.source for s in vars(scripts).values() if isinstance(s, scripts.Script)}
+    sources = {s.source for s in vars(scripts).values() if isinstance(s, Script)}
     assert sources == {source(path) for path in SCRIPTS}
     included = [other for path in PATHS for other in _included(path)]
     assert {*PATHS} == {*SCRIPTS, *included}
