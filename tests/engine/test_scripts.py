@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from redis_store._connections.commands import Script
 from redis_store._engine import scripts
 from redis_store._engine.scripts import source
 
@@ -18,32 +19,10 @@ SCRIPTS = [path for path in PATHS if "/" not in path]
 
 _INCLUDE = re.compile(r'^--- @include "(.+?)" +(.+)$', re.MULTILINE)
 # What Lua itself gives a script, and what Redis does.
-_GLOBALS = {"KEYS", "ARGV", "redis", "cjson", "string", "table", "math", "unpack", "pcall"}
-_GLOBALS |= {"ipairs", "pairs", "tonumber", "_"}
-_KEYWORDS = set(
-    [
-        "and",
-        "break",
-        "do",
-        "else",
-        "elseif",
-        "end",
-        "false",
-        "for",
-        "function",
-        "if",
-        "in",
-        "local",
-        "nil",
-        "not",
-        "or",
-        "repeat",
-        "return",
-        "then",
-        "true",
-        "until",
-        "while",
-    ]
+_GIVEN = re.compile(r"KEYS|ARGV|redis|cjson|string|table|math|unpack|pcall|i?pairs|tonumber|_")
+_KEYWORDS = re.compile(
+    "and|break|do|else|elseif|end|false|for|function|if|in|local|nil|not|or|repeat|return|then|true"
+    "|until|while"
 )
 
 
@@ -59,7 +38,8 @@ def _code(path: str) -> str:
 def _names(path: str) -> set[str]:
     """What a file uses, but for fields: `first` in `run.first` and in `{first = 1}`."""
     code = re.sub(r"[{,] ?\w+ = ", "{", "".join(re.split(r"(?<!\.)\.(?!\.)\w+", _code(path))))
-    return set(re.findall(r"[A-Za-z_]\w*", code)) - _KEYWORDS - _GLOBALS
+    words = re.findall(r"[A-Za-z_]\w*", code)
+    return {word for word in words if not _KEYWORDS.fullmatch(word) and not _GIVEN.fullmatch(word)}
 
 
 def _own(path: str) -> set[str]:
@@ -102,12 +82,11 @@ def test_a_file_includes_the_names_that_it_uses_and_no_others(path: str) -> None
 @pytest.mark.parametrize("path", SCRIPTS)
 def test_a_script_says_what_it_takes_and_returns(path: str) -> None:
     header = "".join(line for line in _text(path).splitlines() if line.startswith("-- "))
-    assert re.search(r"KEYS: .+ARGV: .+(Returns|and reply:) .+", header)
-    assert "Cost: " in header or "Cost and " in header
+    assert re.search(r"Cost: .*KEYS: .+ARGV: .+Returns ", header)
 
 
 def test_every_file_belongs_to_a_script() -> None:
-    sources = {s.source for s in vars(scripts).values() if isinstance(s, scripts.Script)}
+    sources = {s.source for s in vars(scripts).values() if isinstance(s, Script)}
     assert sources == {source(path) for path in SCRIPTS}
     included = [other for path in PATHS for other in _included(path)]
     assert {*PATHS} == {*SCRIPTS, *included}
@@ -153,5 +132,5 @@ def test_a_bad_include_fails_the_import(
     spec = util.find_spec(scripts.__name__)
     assert spec is not None
     assert spec.loader is not None
-    with pytest.raises(ImportError, match="cas > (lib/none|cas)"):
+    with pytest.raises(ImportError, match=r"cas > (lib/none|cas)"):
         spec.loader.exec_module(util.module_from_spec(spec))

@@ -76,6 +76,8 @@ def test_a_command_gives_its_key_and_counts_its_other_arguments() -> None:
 def test_messages_are_put_by_date_and_counted_by_resource() -> None:
     bodies = [Body("b", 2, "r", b"B"), Body("c", 2, "s", b"C"), Body("a", 1, "r", b"A")]
     step = steps.put_messages("timeline", "counts", "prefix", bodies)
-    ids, dates, texts = ["a", "b", "c"], [1, 2, 2], [b"A", b"B", b"C"]
-    args = ["prefix", 3, 2, *ids, *dates, *texts, "r", 2, "s", 1]
-    assert step == Step("put_messages", ["timeline", "counts"], args)
+    assert step.keys == ["timeline", "counts"]
+    head, ids, dates, texts, counts = (step.args[i : i + 3] for i in (0, 3, 6, 9, 12))
+    assert head == ["prefix", 3, 2]
+    assert (ids, dates, texts) == (["a", "b", "c"], [1, 2, 2], [b"A", b"B", b"C"])
+    assert [*counts, *step.args[15:]] == ["r", 2, "s", 1]

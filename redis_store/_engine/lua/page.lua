@@ -7,8 +7,8 @@
 -- 5 'asc' or 'desc', 6 date of the cursor in µs ('' for none), 7 how many to skip, 8 how many to
 -- take (-1 for all), 9 'bodies', 'rows' or 'dates', 10… ids of the cursor: messages of that date
 -- that were returned, the last one first, so that it holds although some of them are deleted.
--- Returns, of the messages in the range of dates, whatever the cursor,
---   {total, bodies} for 'bodies': replies to MGET, {nil, body or nil, …} each;
+-- Returns one of the following, where total counts the messages in the range of dates:
+--   {total, bodies} for 'bodies': a list of replies to MGET, each {nil, body or nil, …};
 --   {total, bodies, {id, score, …}} for 'rows';
 --   {total, {created_at in µs, …}, {id, score, …}} for 'dates';
 --   {total, {}, {}} if the window is empty;
