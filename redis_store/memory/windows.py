@@ -62,7 +62,7 @@ def _metadata(message: Message) -> object:
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one thread: ``take`` messages (``None``: all) after ``skip`` ones and the cursor.
+    """A stretch of one thread: ``take`` messages (``None``: all) behind ``skip`` and the cursor.
 
     ``cursor`` is a keyset cursor: the messages last returned that share one date, newest first, so
     that iteration resumes although some of them are deleted.

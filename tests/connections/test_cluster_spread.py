@@ -20,9 +20,9 @@ async def test_threads_and_indexes_spread_within_a_tenth(
 ) -> None:
     """By CLUSTER COUNTKEYSINSLOT, and by the calls that INFO commandstats counts.
 
-    10,000 threads of 1,000 users with ``--every-server``, else a fifth of that.
+    10,000 threads of 1,000 users with ``--matrix=servers``, else a fifth of that.
     """
-    threads = 10_000 if request.config.getoption("--every-server") else 2_000
+    threads = 10_000 if request.config.getoption("--matrix") == "servers" else 2_000
     binary = next(iter(server_binaries().values()))
     async with (
         Cluster(binary, workdir=tmp_path, replicas=0) as cluster,

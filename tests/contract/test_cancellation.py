@@ -1,5 +1,6 @@
 """A cancelled call changes all or nothing, and neither its store nor other callers notice."""
 
+from functools import partial
 from itertools import count
 from typing import get_args
 
@@ -70,7 +71,7 @@ async def test_a_call_that_is_cancelled_anywhere_did_all_or_nothing(
     async with gated_store(place) as (cancelled, gate):
         for point in count():
             await furnish(cancelled.memory)
-            if not await cancelled_at(point, CALLS[name], cancelled, gate, how):
+            if not await cancelled_at(point, partial(CALLS[name], cancelled.memory), gate, how):
                 break
             seen.append(await state(store.memory))
             assert seen[-1] in (before, after), point

@@ -1,6 +1,7 @@
 """Clones that meet other calls, or are cancelled: the whole clone, or nothing."""
 
 import asyncio
+from functools import partial
 from itertools import count
 from typing import get_args
 
@@ -163,9 +164,8 @@ async def test_a_cancelled_clone_is_whole_or_leaves_nothing(
         for point in count():
             await furnish(store)
             before = await keys_of(raw, place)
-            if not await cancelled_at(
-                point, lambda m: m.clone_thread("t", new_thread_id="new"), cancelled, gate, how
-            ):
+            clone = partial(cancelled.memory.clone_thread, "t", new_thread_id="new")
+            if not await cancelled_at(point, clone, gate, how):
                 break
             if await store.memory.get_thread_by_id("new") is None:
                 assert await keys_of(raw, place) == before

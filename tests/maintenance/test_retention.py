@@ -159,7 +159,7 @@ async def test_a_thread_from_which_messages_went_stays_as_it_was(
 async def test_batches_are_bounded_and_the_next_call_goes_on(
     store: RedisStore, place: Place, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr("redis_store.maintenance.retention._CHUNK", 2)
+    monkeypatch.setattr("redis_store.maintenance.retention.SCAN_CHUNK", 2)
     await store.memory.save_thread(thread())
     for number in range(5):
         await SAVE[kind](store, f"{number}", -1 - number)
@@ -178,7 +178,7 @@ async def test_batches_are_bounded_and_the_next_call_goes_on(
 async def test_progress_is_told_after_each_batch_and_a_cancelled_call_loses_nothing(
     store: RedisStore, place: Place, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redis_store.maintenance.retention._CHUNK", 2)
+    monkeypatch.setattr("redis_store.maintenance.retention.SCAN_CHUNK", 2)
     for number in range(7):
         await SAVE["snapshots"](store, f"{number}", number - 6)
     told: list[Progress] = []

@@ -52,7 +52,7 @@ thread_ids = texts.filter(_is_thread_id)
 def _records(ids: list[str]) -> Iterator[tuple[str, Ids]]:
     """Every record of these ids that is accepted: what it is called in Keys, and its ids."""
     threads = list(filter(_is_thread_id, ids))
-    for kind in ("thread", "order", "owners"):
+    for kind in ("thread", "timeline", "resource_counts"):
         yield from ((kind, (thread_id,)) for thread_id in threads)
     for kind in ("message_index", "resource", "participants", "score"):
         yield from ((kind, (id_,)) for id_ in ids)

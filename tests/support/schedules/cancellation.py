@@ -1,19 +1,21 @@
 """Cancels a call at each point where it waits for the server."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Literal
 
 import anyio
 
-from redis_store import RedisStore
-from tests.support.schedules.interleaving import Call
 from tests.support.schedules.round_trip_gates import Gate
 
 How = Literal["task", "scope"]
+Call = Callable[[], Awaitable[object]]
 
 
-async def cancelled_at(point: int, call: Call, store: RedisStore, gate: Gate, how: How) -> bool:
+async def cancelled_at(
+    point: int, call: Call, gate: Gate, how: How, meanwhile: Call | None = None
+) -> bool:
     """Run a call and cancel it where it waits for the nth time, from 0.
 
     Points lie before each request, and before each reply, which comes all the same.
@@ -21,9 +23,9 @@ async def cancelled_at(point: int, call: Call, store: RedisStore, gate: Gate, ho
     Args:
         point: The number of the wait.
         call: The call.
-        store: The store it runs on.
-        gate: The store's gate.
+        gate: The gate of its store.
         how: By cancelling its task, as asyncio does, or a scope around it, as anyio does.
+        meanwhile: A call of another store, made while the cancelled one waits.
 
     Returns:
         Whether the call waited so often; if not, it ran to its end.
@@ -32,7 +34,7 @@ async def cancelled_at(point: int, call: Call, store: RedisStore, gate: Gate, ho
 
     async def run() -> None:
         with scope:
-            await call(store.memory)
+            await call()
 
     gate.shut = gate.holds_replies = True
     task = asyncio.ensure_future(run())
@@ -42,6 +44,8 @@ async def cancelled_at(point: int, call: Call, store: RedisStore, gate: Gate, ho
             await _waiting(task, gate)
             gate.let_through()
         await _waiting(task, gate)
+        if meanwhile is not None:
+            await meanwhile()
         scope.cancel() if how == "scope" else task.cancel()
     except _EndedError:
         return False
