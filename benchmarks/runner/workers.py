@@ -1,0 +1,94 @@
+"""Contenders' processes, one each: none runs on another's event loop or heap."""
+
+import asyncio
+import sys
+from asyncio import StreamReader, StreamWriter, create_subprocess_exec
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks import contenders
+from benchmarks.contenders.contender import MASTRA, Contender
+from benchmarks.contenders.peers import catalogue
+from benchmarks.contenders.protocol import Greeting, Request, Sample
+from benchmarks.contenders.raw_connection import socket_of
+
+_CONTENDERS: Final = Path(contenders.__file__ or "").parent
+_ROOT: Final = _CONTENDERS.parents[1]
+_LONGEST_REPLY: Final = 1024 * 1024
+
+
+class Worker:
+    """A contender's process, ready for requests."""
+
+    def __init__(self, stdin: StreamWriter, stdout: StreamReader, versions: dict[str, str]) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+        self.versions = versions
+
+    async def measure(self, request: Request) -> Sample:
+        """Send a request and wait for its sample."""
+        self._stdin.write(msgspec.json.encode(request) + b"\n")
+        return msgspec.json.decode(await _line(self._stdout), type=Sample)
+
+
+@asynccontextmanager
+async def running(contender: Contender, url: str) -> AsyncGenerator[Worker]:
+    """Run a contender on the server at a URL; ``unix://`` for all but the library."""
+    command, directory = _command(contender, url)
+    process = await create_subprocess_exec(
+        *command, cwd=directory, stdin=PIPE, stdout=PIPE, limit=_LONGEST_REPLY
+    )
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None  # noqa: S101 - both are pipes
+    assert stdout is not None  # noqa: S101
+    try:
+        greeting = msgspec.json.decode(await _line(stdout), type=Greeting)
+        yield Worker(stdin, stdout, greeting.versions)
+    finally:
+        # The worker serves until its stdin ends.
+        stdin.close()
+        await process.wait()
+
+
+@asynccontextmanager
+async def all_running(
+    contenders: Sequence[Contender], url: str
+) -> AsyncGenerator[dict[Contender, Worker]]:
+    """Run several, started at once, as some take seconds."""
+    async with AsyncExitStack() as stack:
+        starting = (stack.enter_async_context(running(each, url)) for each in contenders)
+        workers = await asyncio.gather(*starting)
+        yield dict(zip(contenders, workers, strict=True))
+
+
+def _command(contender: Contender, url: str) -> tuple[list[str], Path]:
+    """Return a contender's command line and working directory."""
+    if contender == MASTRA:
+        program = (_CONTENDERS / "mastra_redis.mjs").read_text()
+        node = ["node", "--input-type=module", "-e", program, socket_of(url)]
+        return node, catalogue.MASTRA.directory
+    if contender.is_peer:
+        return _peer_command(contender, url), _ROOT
+    module = "benchmarks.contenders.worker"
+    return [sys.executable, "-m", module, contender.kind, contender.loop, url], _ROOT
+
+
+def _peer_command(contender: Contender, url: str) -> list[str]:
+    index = [peer.name for peer in catalogue.PEERS].index(contender.kind)
+    # A database per peer and loop, as peers store what they like and flush it; the run uses 0.
+    database = 1 + 2 * index + (contender.loop == "uvloop")
+    arguments = [contender.kind, contender.loop, f"{url}?db={database}"]
+    python = str(catalogue.PEERS[index].python)
+    return [python, "-m", "benchmarks.contenders.peers.worker", *arguments]
+
+
+async def _line(stdout: StreamReader) -> bytes:
+    line = await stdout.readline()
+    if not line:
+        raise ChildProcessError("a contender's process ended; its error is above")
+    return line
