@@ -4,6 +4,7 @@ import asyncio
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.contenders import event_loop
@@ -29,6 +30,14 @@ def _arguments() -> Namespace:
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), help="one event loop, not both")
     parser.add_argument("--only", default="", help="operations whose name contains this")
     parser.add_argument(
+        "--against",
+        type=_checkout,
+        metavar="PATH",
+        help="measure the library of another checkout too, in turn with this one's: same calls, "
+        "data, interpreter and packages; above 1, 'library at PATH / library' says that it is "
+        "slower than this one",
+    )
+    parser.add_argument(
         "--curves",
         nargs="?",
         type=_most,
@@ -51,6 +60,13 @@ def _arguments() -> Namespace:
     return parser.parse_args()
 
 
+def _checkout(text: str) -> Path:
+    path = Path(text).resolve()
+    if not (path / "redis_store" / "__init__.py").exists():
+        raise ArgumentTypeError(f"no redis_store in {path}")
+    return path
+
+
 def _most(text: str) -> int:
     if int(text) < _LEAST:
         raise ArgumentTypeError(f"at least {_LEAST:,}")
@@ -69,7 +85,7 @@ def _compare(arguments: Namespace) -> None:
     operations = comparison.choose_operations(arguments.only, full=full)
     if not operations:
         sys.exit(f"no operation's name contains {arguments.only!r}")
-    contenders, missing = comparison.choose_contenders(arguments.loop, full=full)
+    contenders, missing = comparison.choose_contenders(arguments.loop, arguments.against, full=full)
     results = asyncio.run(comparison.run(operations, contenders, missing, full=full))
     markdown = comparison_report.markdown(results)
     texts = {

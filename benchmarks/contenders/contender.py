@@ -1,6 +1,7 @@
 """The contenders by name: which there are, and which of the peers are installed."""
 
 import shutil
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -17,14 +18,16 @@ class Contender(msgspec.Struct, frozen=True):
     """A contender on an event loop.
 
     Args:
-        kind: ``library``, ``stock``, ``floor``, or a peer's package.
+        kind: ``library``, ``library at PATH``, ``stock``, ``floor``, or a peer's package.
         loop: ``asyncio``, ``uvloop`` or ``node``.
         operations: The names of the operations that it can do; ``None`` is all.
+        checkout: The directory of another checkout whose library this is.
     """
 
     kind: str
     loop: str
     operations: tuple[str, ...] | None = msgspec.field(default=None, name="rows")
+    checkout: str | None = None
 
     @property
     def name(self) -> str:
@@ -44,6 +47,11 @@ class Contender(msgspec.Struct, frozen=True):
         """Return the same peer, without one of its operations."""
         operations = tuple(each for each in self.operations or () if each != operation)
         return Contender(self.kind, self.loop, operations)
+
+
+def library_at(checkout: Path, loop: str) -> Contender:
+    """Return the library of another checkout."""
+    return Contender(f"{LIBRARY} at {checkout}", loop, checkout=str(checkout))
 
 
 MASTRA: Final = Contender("@mastra/redis", "node")

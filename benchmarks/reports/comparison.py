@@ -48,6 +48,11 @@ def _pairs(results: Results) -> list[tuple[Contender, Contender]]:
     for library in _libraries(results):
         pairs.append((library, Contender(FLOOR, library.loop)))
         pairs.append((Contender(STOCK, library.loop), library))
+        pairs += [
+            (each, library)
+            for each in results.contenders
+            if each.checkout and each.loop == library.loop
+        ]
         if MASTRA in results.contenders:
             pairs.append((MASTRA, library))
     return pairs

@@ -19,6 +19,7 @@ def markdown(results: Results) -> str:
     others = [
         each for each in (MASTRA, Contender(STOCK, library.loop)) if each in results.contenders
     ]
+    others += [each for each in results.contenders if each.checkout and each.loop == library.loop]
     others += by_kind.values()
     titles = ["", "library, ms", "library / floor", *(contender.kind for contender in others)]
     rows = [_row(results, operation, library, others) for operation in results.operations]

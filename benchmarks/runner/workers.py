@@ -11,15 +11,21 @@ from typing import Final
 
 import msgspec
 
-from benchmarks import contenders
-from benchmarks.contenders.contender import MASTRA, Contender
+from benchmarks.contenders.contender import LIBRARY, MASTRA, Contender
 from benchmarks.contenders.peers import catalogue
 from benchmarks.contenders.protocol import Greeting, Request, Sample
 from benchmarks.contenders.raw_connection import socket_of
 
-_CONTENDERS: Final = Path(contenders.__file__ or "").parent
-_ROOT: Final = _CONTENDERS.parents[1]
+_ROOT: Final = Path(__file__).parents[2]
+_MASTRA_WORKER: Final = _ROOT / "benchmarks" / "contenders" / "mastra_redis.mjs"
 _LONGEST_REPLY: Final = 1024 * 1024
+# Both checkouts hold both packages: `benchmarks` is imported from this one before the path of the
+# other one, whose `redis_store` is measured, goes in front.
+_WORKER_AT: Final = """\
+import runpy, sys, benchmarks
+sys.path.insert(0, sys.argv.pop(1))
+runpy.run_module("benchmarks.contenders.worker", run_name="__main__")
+"""
 
 
 class Worker:
@@ -69,13 +75,17 @@ async def all_running(
 def _command(contender: Contender, url: str) -> tuple[list[str], Path]:
     """Return a contender's command line and working directory."""
     if contender == MASTRA:
-        program = (_CONTENDERS / "mastra_redis.mjs").read_text()
-        node = ["node", "--input-type=module", "-e", program, socket_of(url)]
+        # From text, as a file would look for its packages next to itself.
+        script = _MASTRA_WORKER.read_text()
+        node = ["node", "--input-type=module", "-e", script, socket_of(url)]
         return node, catalogue.MASTRA.directory
     if contender.is_peer:
         return _peer_command(contender, url), _ROOT
-    module = "benchmarks.contenders.worker"
-    return [sys.executable, "-m", module, contender.kind, contender.loop, url], _ROOT
+    if contender.checkout:
+        program = ["-c", _WORKER_AT, contender.checkout, LIBRARY]
+    else:
+        program = ["-m", "benchmarks.contenders.worker", contender.kind]
+    return [sys.executable, *program, contender.loop, url], _ROOT
 
 
 def _peer_command(contender: Contender, url: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, cast
 
 from benchmarks.contenders.contender import (
@@ -10,6 +11,7 @@ from benchmarks.contenders.contender import (
     MASTRA,
     STOCK,
     Contender,
+    library_at,
     python_peers,
     why_no_mastra,
 )
@@ -37,18 +39,25 @@ def choose_operations(only: str, *, full: bool) -> list[Operation]:
     ]
 
 
-def choose_contenders(loop: str | None, *, full: bool) -> tuple[list[Contender], list[str]]:
+def choose_contenders(
+    loop: str | None, against: Path | None, *, full: bool
+) -> tuple[list[Contender], list[str]]:
     """List the contenders that can run here, and notes on what is not measured and why.
 
     Args:
         loop: The event loop of those in Python; ``None`` is asyncio and uvloop.
+        against: Another checkout, whose library is a contender too.
         full: Whether peers in Python do what takes them long.
     """
     loops, missing = [loop] if loop else ["asyncio", "uvloop"], list[str]()
     if find_spec("uvloop") is None and "uvloop" in loops:
         loops.remove("uvloop")
         missing.append("uvloop: not installed")
-    chosen = [Contender(kind, loop) for loop in loops for kind in (LIBRARY, FLOOR, STOCK)]
+    chosen: list[Contender] = []
+    for each in loops:
+        # One right after the other, so that both libraries meet the same state of the machine.
+        libraries = [Contender(LIBRARY, each), *([library_at(against, each)] if against else [])]
+        chosen += [*libraries, Contender(FLOOR, each), Contender(STOCK, each)]
     if why := why_no_mastra():
         missing.append(f"{MASTRA.kind}: {why}")
     else:
