@@ -2,9 +2,9 @@
 
 Imports point one way: ``reports → studies → runner → contenders``.
 
-- ``contenders``: what is measured, and the process that runs it
+- ``contenders``: the library and the others, and the process that runs each
 - ``runner``: starts those processes and the servers, counts traffic, sums up rounds
-- ``studies``: what is asked: the comparison (the table), curves, a soak, memory
+- ``studies``: the measurements: the comparison (the table), curves, a soak, memory
 - ``reports``: results as Markdown and SVG
 - ``published``: the run that the README shows
 """

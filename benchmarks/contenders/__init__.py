@@ -1,4 +1,4 @@
-"""What is measured: the library, code written by hand, and published packages.
+"""The contenders: the library, code written by hand, and published packages.
 
 A contender runs in a process of its own (``worker.py``, ``peers/worker.py``, ``mastra_redis.mjs``)
 and answers the requests of ``protocol.py``. Peers import this package under interpreters of their

@@ -65,7 +65,7 @@ def why_no_mastra() -> str | None:
 
 
 def python_peers(loop: str) -> tuple[list[Contender], list[str]]:
-    """List the peers in Python that are installed, and notes on what is not measured and why."""
+    """List the peers in Python that are installed, and notes on the others."""
     installed = [peer for peer in catalogue.PEERS if peer.is_installed]
     notes = [
         (peer.name, peer.note if peer in installed else _NOT_INSTALLED) for peer in catalogue.PEERS

@@ -1,6 +1,6 @@
-"""Stock redis.asyncio, as people write it by hand.
+"""Plain redis.asyncio, the usual way.
 
-Plain calls to read; to write, a transaction with a command per item.
+Single commands to read; to write, a transaction with a command per item.
 """
 
 import asyncio

@@ -90,7 +90,7 @@ def _command(contender: Contender, url: str) -> tuple[list[str], Path]:
 
 def _peer_command(contender: Contender, url: str) -> list[str]:
     index = [peer.name for peer in catalogue.PEERS].index(contender.kind)
-    # A database per peer and loop, as peers store what they like and flush it; the run uses 0.
+    # A database per peer and loop, as peers flush theirs; the run itself uses 0.
     database = 1 + 2 * index + (contender.loop == "uvloop")
     arguments = [contender.kind, contender.loop, f"{url}?db={database}"]
     python = str(catalogue.PEERS[index].python)

@@ -1,4 +1,4 @@
-"""What is asked: how fast each call is, how that grows, and whether memory stays flat.
+"""The measurements, each with its results.
 
 - ``comparison``: each call by each contender, the table of ``python -m benchmarks``
 - ``curves``: the time of a call over thread length, keys, agents and servers; ``--curves``

@@ -11,7 +11,7 @@ from typing import Final
 # `make bench-peers` installs the peers here; git ignores it.
 ROOT: Final = Path(__file__).parents[2] / ".peers"
 _STAMP: Final = "installed.txt"
-# In every environment: what the worker needs, and what makes the peer's own client fastest.
+# In every environment: for the worker, and below for the fastest form of the peer's client.
 _SHARED: Final = ("msgspec==0.22.0", "uvloop==0.23.0")
 _REDIS: Final = ("redis==8.1.0", "hiredis==3.5.0")
 _ONE_AGENT: Final = ("last 10 of 1,000", "all of 1,000", "append 2 to 1,000", "turn, 1 agent")
@@ -26,7 +26,7 @@ class Peer:
         name: Its name on PyPI or npm, and that of its environment.
         requirements: What is installed, in exact versions; the package itself first.
         operations: Names of the operations that it can do; empty for @mastra/redis: all.
-        note: What the report says of it.
+        note: A limitation that the report states.
     """
 
     name: str

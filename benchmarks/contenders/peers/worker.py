@@ -57,7 +57,7 @@ class PeerHandler:
             del self._lengths[thread_id]
 
     async def _check(self, thread_id: str) -> None:
-        """Raise ValueError unless a thread holds what was added to it."""
+        """Raise ValueError unless a thread holds all messages that were added to it."""
         found = await self._store.last(thread_id, 0)
         if found != self._lengths[thread_id]:
             raise ValueError(f"{found} messages in {thread_id}, not {self._lengths[thread_id]}")

@@ -1,1 +1,1 @@
-"""The comparison: operations, the data they run on, what each call costs and how long it takes."""
+"""The comparison: operations, their data, and the costs and times of each call."""

@@ -42,12 +42,12 @@ def choose_operations(only: str, *, full: bool) -> list[Operation]:
 def choose_contenders(
     loop: str | None, against: Path | None, *, full: bool
 ) -> tuple[list[Contender], list[str]]:
-    """List the contenders that can run here, and notes on what is not measured and why.
+    """List the contenders that can run here, and notes on the others.
 
     Args:
         loop: The event loop of those in Python; ``None`` is asyncio and uvloop.
         against: Another checkout, whose library is a contender too.
-        full: Whether peers in Python do what takes them long.
+        full: Whether peers in Python do the operation that takes them long.
     """
     loops, missing = [loop] if loop else ["asyncio", "uvloop"], list[str]()
     if find_spec("uvloop") is None and "uvloop" in loops:

@@ -1,4 +1,4 @@
-"""Counts what a call costs each contender: round trips, bytes, commands, server time, stalls.
+"""Counts the cost of a call to each contender: round trips, bytes, commands, server time, stalls.
 
 Separate from the times, as the counting proxy slows every call down.
 """

@@ -52,7 +52,7 @@ class Results(msgspec.Struct):
         setting: The environment, by name.
         operations: The rows.
         contenders: The columns.
-        missing: What is not measured, and why.
+        missing: Contenders that are not measured, and why.
         cells: A cell per operation and contender, by their names.
     """
 

@@ -27,7 +27,7 @@ class Trial:
 
     @asynccontextmanager
     async def prepared(self, worker: Worker, times: int) -> AsyncGenerator[Request]:
-        """Prepare the data and yield the request; remove afterwards what the calls saved."""
+        """Prepare the data and yield the request; afterwards remove the messages saved."""
         request = self.operation.request(self._tag, times)
         if self.contender.is_peer:
             request.threads = self._peer_threads(request)
@@ -100,7 +100,7 @@ class Schedule:
             title: The phase that progress shows.
             repeats: How many trials each contender has at an operation.
             shift: The number of the contender that begins; with each repeat the next one does, so
-                that nobody always comes after the same one.
+                that none always comes after the same one.
         """
         await self._data.reset()
         has_agents = False

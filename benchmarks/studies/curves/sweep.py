@@ -131,7 +131,7 @@ def _is_over(points: Sequence[Point]) -> bool:
 
 
 async def _batch(worker: Worker, stop: Stop, times: int) -> Sample:
-    """Make calls, check what they gave, and remove what they saved."""
+    """Make calls, check their results, and remove the messages they saved."""
     request = msgspec.structs.replace(stop.request, tag=f"c{next(_numbers)}", times=times)
     sample = await worker.measure(request)
     if sample.got != stop.got:
