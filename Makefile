@@ -35,7 +35,7 @@ bench: $(VENV)/.dev-ready ## Measure speed next to others, in a minute; ARGS=--f
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-peers: | $(BIN)/pip ## Install the others that bench measures, with npm and pip
-	@$(BIN)/python -m benchmarks.peers
+	@$(BIN)/python -m benchmarks.contenders.peers
 
 check: $(VENV)/.dev-ready ## Lint, formatting and types: ruff, mypy, pyright
 	@$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""How every study measures: contenders' processes, servers, counted traffic, rounds, progress."""

@@ -1,0 +1,1 @@
+"""The comparison: operations, their data, and the costs and times of each call."""

@@ -1,0 +1,76 @@
+"""Counts the cost of a call to each contender: round trips, bytes, commands, server time, stalls.
+
+Separate from the times, as the counting proxy slows every call down.
+"""
+
+from typing import Any, Final
+
+from benchmarks.runner.proxy import Traffic, counting
+from benchmarks.runner.workers import Worker, all_running
+from benchmarks.studies.comparison.results import Cell, Count
+from benchmarks.studies.comparison.schedule import Schedule, Trial
+
+# A call that takes as many seconds is made only once: costs of first use hardly show in it.
+_LONG: Final = 1.0
+
+
+async def count(schedule: Schedule, url: str, client: Any) -> dict[str, dict[str, Cell]]:
+    """Have each contender make each call through a proxy.
+
+    Args:
+        schedule: The trials.
+        url: The server's.
+        client: A ``redis.asyncio`` client of the server.
+
+    Returns:
+        A cell per operation and contender, by their names.
+    """
+    cells: dict[str, dict[str, Cell]] = {operation.name: {} for operation in schedule.operations}
+    async with (
+        counting(url) as (proxied, traffic),
+        all_running(schedule.contenders, proxied) as workers,
+    ):
+        async for trial in schedule.trials("counting"):
+            worker = workers[trial.contender]
+            await worker.measure(schedule.warmup(trial.contender))
+            counted = await _count(worker, trial, traffic, client)
+            if counted.elapsed < _LONG:
+                # The first call opened connections and filled caches: only the second counts.
+                counted = await _count(worker, trial, traffic, client)
+            cells[trial.operation.name][trial.contender.name] = Cell(counted)
+    return cells
+
+
+async def _count(worker: Worker, trial: Trial, traffic: Traffic, client: Any) -> Count:
+    async with trial.prepared(worker, times=1) as request:
+        request.watch = True
+        before = await client.info("commandstats")
+        traffic.reset()
+        sample = await worker.measure(request)
+        after = await client.info("commandstats")
+    trial.check(sample)
+    return Count(
+        round_trips=traffic.round_trips,
+        bytes_sent=traffic.sent,
+        bytes_received=traffic.received,
+        commands=dict(traffic.commands),
+        server=_server_seconds(traffic, before, after),
+        stall=sample.stall,
+        elapsed=sample.elapsed,
+    )
+
+
+def _server_seconds(traffic: Traffic, before: dict[str, Any], after: dict[str, Any]) -> float:
+    """Sum up the server's time for the commands that the client sent.
+
+    Commands within a script or a transaction are left out: its own time contains theirs.
+    """
+    total = 0.0
+    for name, calls in traffic.commands.items():
+        stats = after.get(f"cmdstat_{name}")
+        if stats is None:
+            continue
+        known = before.get(f"cmdstat_{name}", {"calls": 0, "usec": 0})
+        ran = stats["calls"] - known["calls"]
+        total += calls * (stats["usec"] - known["usec"]) / max(1, ran)
+    return total / 1e6

@@ -1,0 +1,82 @@
+"""The results of a comparison, and the ratios between contenders."""
+
+from collections.abc import Sequence
+from statistics import quantiles
+from typing import Any
+
+import msgspec
+
+from benchmarks.contenders.contender import Contender
+from benchmarks.runner.rounds import Round
+from benchmarks.studies.comparison.operations import Operation
+
+
+class Count(msgspec.Struct, kw_only=True):
+    """The cost of one request; times in seconds."""
+
+    round_trips: int
+    bytes_sent: int
+    bytes_received: int
+    commands: dict[str, int]
+    server: float
+    stall: float
+    elapsed: float
+
+
+class Cell(msgspec.Struct):
+    """One contender at one operation."""
+
+    count: Count
+    rounds: list[Round] = []
+
+
+class Spread(msgspec.Struct):
+    """A median and its quartiles."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Return the spread of one value or more."""
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0])
+        return cls(*quantiles(values, n=4, method="inclusive"))
+
+
+class Results(msgspec.Struct):
+    """A comparison.
+
+    Args:
+        setting: The environment, by name.
+        operations: The rows.
+        contenders: The columns.
+        missing: Contenders that are not measured, and why.
+        cells: A cell per operation and contender, by their names.
+    """
+
+    setting: dict[str, Any]
+    operations: list[Operation]
+    contenders: list[Contender] = msgspec.field(name="entrants")
+    missing: list[str]
+    cells: dict[str, dict[str, Cell]]
+
+    def measured(self, operation: Operation, contender: Contender) -> bool:
+        """Tell whether a contender did an operation."""
+        return contender.name in self.cells[operation.name]
+
+    def cell(self, operation: Operation, contender: Contender) -> Cell:
+        """Return the figures of a contender at an operation."""
+        return self.cells[operation.name][contender.name]
+
+    def values(self, operation: Operation, contender: Contender) -> Spread:
+        """Return the seconds per call, over the rounds."""
+        return Spread.of([each.value for each in self.cell(operation, contender).rounds])
+
+    def ratio(self, operation: Operation, over: Contender, under: Contender) -> Spread:
+        """Return how many times as long one contender takes as another, over the rounds."""
+        pairs = zip(
+            self.cell(operation, over).rounds, self.cell(operation, under).rounds, strict=True
+        )
+        return Spread.of([one.value / other.value for one, other in pairs])

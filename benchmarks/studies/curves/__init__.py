@@ -1,0 +1,1 @@
+"""Curves: the time of a call while one quantity grows."""
