@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from redis_store._engine import codecs
-from redis_store._engine.timestamps import epoch_us
+from redis_store._engine.timestamps import epoch_us, from_epoch_us
 from redis_store.errors import InvalidArgumentError
 from redis_store.models import Resource, Score, Thread
 from redis_store.pages import DateRange, Include, Paging
@@ -25,6 +25,7 @@ Dated = TypeVar("Dated", Thread, Resource, Score)
 MAX_ID_BYTES = 1024
 # Not 2**53: from there on, ties pushed up would share a score.
 _MAX_US = 2**53 - 2**40
+_EARLIEST, _LATEST = from_epoch_us(-_MAX_US), from_epoch_us(_MAX_US)
 _METADATA_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED_KEYS = frozenset({"__proto__", "prototype", "constructor"})
 
@@ -174,7 +175,7 @@ def check_date(argument: str, value: object) -> datetime:
     """
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise InvalidArgumentError(argument, "must be an aware datetime", value)
-    if abs(epoch_us(value)) >= _MAX_US:
+    if not _EARLIEST < value < _LATEST:
         raise InvalidArgumentError(argument, "must lie in 1684..2255", value)
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._engine.database import Database, Values
 from redis_store._engine.scripts import REWRITE
-from redis_store._engine.slot_script import SlotScript
+from redis_store._engine.steps import SlotScript
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
 # What is left to do once a transaction is applied, where that takes more than one step.
@@ -21,27 +21,24 @@ class Commit(ABC):
     """How a layout applies a transaction, whole or not at all."""
 
     @abstractmethod
-    def slot(self, key: str) -> SlotScript:
-        """Return the script of the slot that has a key."""
+    def advise(self, script: SlotScript, command: Command) -> None:
+        """Add a write that does no harm where the transaction is refused after all.
 
-    @abstractmethod
-    def advise(self, command: Command) -> None:
-        """Add a write that does no harm where the transaction is refused after all."""
+        Args:
+            script: The script of the key's slot.
+            command: The write.
+        """
 
     @abstractmethod
     def reconcile(self, reconciler: Reconciler) -> None:
         """Let the indexes in other slots follow what was written, once it is."""
 
-    @property
     @abstractmethod
-    def has_writes(self) -> bool:
-        """Whether there is more to do than to check."""
-
-    @abstractmethod
-    async def run(self, *, repeatable: bool) -> Values:
+    async def run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
         """Apply the transaction.
 
         Args:
+            scripts: The scripts of its slots.
             repeatable: Whether the change may be applied to a record that already has it, which
                 nobody can exclude where a reply is lost and others write too.
 
@@ -59,29 +56,20 @@ class PlainCommit(Commit):
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._script = SlotScript()
 
-    def slot(self, key: str) -> SlotScript:  # noqa: ARG002 - all keys share one script
-        """Return the one script."""
-        return self._script
-
-    def advise(self, command: Command) -> None:
+    def advise(self, script: SlotScript, command: Command) -> None:
         """Make the write part of the script: see ``Commit``."""
-        self._script.command(command)
+        script.command(command)
 
     def reconcile(self, reconciler: Reconciler) -> None:
         """Indexes change in the same step: there is nothing to reconcile."""
 
-    @property
-    def has_writes(self) -> bool:
-        """Whether there is more to do than to check."""
-        return self._script.has_writes
-
-    async def run(self, *, repeatable: bool) -> Values:
-        """Run the script: see ``Commit``. One round trip."""
-        applied = await apply(self._db, [self._script], repeatable=repeatable)
+    async def run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
+        """Run the script, if there is one: see ``Commit``. One round trip."""
+        applied = await apply(self._db, scripts, repeatable=repeatable)
         if not applied.conflicts:
-            self._db.require_replicas(applied.confirmed)
+            if applied.confirmed is not None:
+                self._db.require_replicas(applied.confirmed)
             for script, results in applied.results:
                 script.take_results(results)
         return applied.conflicts

@@ -11,6 +11,7 @@ Indexes of our own start with ``redis_store:``, which no pattern of Mastra's mat
 import re
 from binascii import crc_hqx
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from redis_store._connections.slots import slot_of
 from redis_store.errors import ConfigurationError
@@ -29,6 +30,22 @@ _GLOB = re.compile(r"([*?\[\]\\^-])")
 def escape_glob(text: str) -> str:
     """Escape text so that a Redis glob pattern matches it literally."""
     return _GLOB.sub(r"\\\1", text)
+
+
+class ThreadKeys(NamedTuple):
+    """The keys of one thread, all in one slot.
+
+    Attributes:
+        record: Its record.
+        timeline: Its message ids, a sorted set.
+        counts: How many of its messages carry each resource id, a hash.
+        bodies: What precedes a message's id in the key of its record.
+    """
+
+    record: str
+    timeline: str
+    counts: str
+    bodies: str
 
 
 class Keys:
@@ -63,6 +80,15 @@ class Keys:
         for key in keys:
             groups.setdefault(self.slot(key), []).append(key)
         return list(groups.values())
+
+    def of_thread(self, thread_id: str) -> ThreadKeys:
+        """The keys of a thread."""
+        return ThreadKeys(
+            self.thread(thread_id),
+            self.timeline(thread_id),
+            self.resource_counts(thread_id),
+            self.bodies(thread_id),
+        )
 
     def thread(self, thread_id: str) -> str:
         """The thread's record."""

@@ -30,7 +30,7 @@ from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._engine.commit import Commit, Reconciler, apply, refusal
 from redis_store._engine.database import Database, Values
 from redis_store._engine.id_claims import IdClaims
-from redis_store._engine.slot_script import SlotScript, Take
+from redis_store._engine.steps import SlotScript, Take
 
 T = TypeVar("T")
 
@@ -49,7 +49,6 @@ class ShardedCommit(Commit):
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._slots: dict[int, SlotScript] = {}
         self._advice: list[tuple[Command, Take | None]] = []
         self._after: list[Command] = []
         self._reconcilers: list[Reconciler] = []
@@ -58,16 +57,12 @@ class ShardedCommit(Commit):
         self.claims = IdClaims(db.keys)
         self.evict: Evict = _evict_nothing
 
-    def slot(self, key: str) -> SlotScript:
-        """Return the script of the key's slot."""
-        slot = self._db.keys.slot(key)
-        script = self._slots.get(slot)
-        if script is None:
-            script = self._slots[slot] = SlotScript()
-        return script
+    def advise(self, script: SlotScript, command: Command) -> None:  # noqa: ARG002 - see Commit
+        """Send the write with the last script: see ``Commit``."""
+        self.ask(command, None)
 
-    def advise(self, command: Command, take: Take | None = None) -> None:
-        """Send the write with the last script; ``take`` gets its reply: see ``Commit``."""
+    def ask(self, command: Command, take: Take | None) -> None:
+        """Send an advisory write with the last script; ``take`` gets its reply."""
         self._advice.append((command, take))
 
     def reconcile(self, reconciler: Reconciler) -> None:
@@ -78,33 +73,28 @@ class ShardedCommit(Commit):
         """Send a write in phase 3, as it may only follow the threads."""
         self._after.append(command)
 
-    @property
-    def has_writes(self) -> bool:
-        """Whether there is more to do than to check."""
-        return bool(self.claims) or any(script.has_writes for script in self._slots.values())
-
-    async def run(self, *, repeatable: bool) -> Values:
+    async def run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
         """Go through the phases: see ``Commit``.
 
         One round trip to reserve, unless one slot changes and no id is claimed; one for each slot
         with a script; one to publish, if there is anything. Four more where messages move.
         """
-        return await uninterrupted(self._run(repeatable=repeatable))
+        return await uninterrupted(self._run(scripts, repeatable=repeatable))
 
-    async def _run(self, *, repeatable: bool) -> Values:
-        conflicts = await self._reserve()
+    async def _run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
+        stepwise = [script for script in scripts if script.has_steps]
+        conflicts = await self._reserve(stepwise)
         if not conflicts:
-            conflicts, confirmations = await self._apply(repeatable=repeatable)
+            conflicts, confirmations = await self._apply(stepwise, repeatable=repeatable)
             if not conflicts:
-                replies = await self._publish()
+                replies = await self._publish([s for s in scripts if not s.has_steps])
                 await self._reconcile(replies, confirmations)
                 # Only now: the later phases must run although too few replicas confirmed a step.
                 self._db.require_replicas(min(self._replicas, default=None))
         return conflicts
 
-    async def _reserve(self) -> Values:
+    async def _reserve(self, scripts: Sequence[SlotScript]) -> Values:
         """Phase 1. All conditions hold and all ids are ours, or nothing of it remains."""
-        scripts = self._scripts()
         if not self.claims and len(scripts) < 2:  # noqa: PLR2004 - one script needs no rehearsal
             return {}
         claim = self.claims.claim()
@@ -123,7 +113,9 @@ class ShardedCommit(Commit):
             await self._send(self.claims.give_back())
         return conflicts
 
-    async def _apply(self, *, repeatable: bool) -> tuple[Values, Sequence[Reply]]:
+    async def _apply(
+        self, scripts: Sequence[SlotScript], *, repeatable: bool
+    ) -> tuple[Values, Sequence[Reply]]:
         """Phase 2. From here on a thread may be written.
 
         No path may leave without either phase 3 or undoing the moves. Advice goes with the last
@@ -135,12 +127,12 @@ class ShardedCommit(Commit):
         """
         results: list[tuple[SlotScript, Sequence[Reply]]] = []
         confirmations: Sequence[Reply] = ()
-        rounds = _rounds(self._scripts())
-        for scripts in rounds:
-            is_last = scripts is rounds[-1]
+        rounds = _rounds(scripts)
+        for together in rounds:
+            is_last = together is rounds[-1]
             applied = await apply(
                 self._db,
-                scripts,
+                together,
                 repeatable=repeatable,
                 advice=[command for command, _ in self._advice] if is_last else (),
                 then=self.claims.confirm() if is_last else (),
@@ -157,10 +149,10 @@ class ShardedCommit(Commit):
             script.take_results(replies)
         return {}, confirmations
 
-    async def _publish(self) -> Sequence[Reply]:
+    async def _publish(self, scripts: Sequence[SlotScript]) -> Sequence[Reply]:
         """Phase 3. Return which forgotten messages are there again."""
-        loose = [s.plain_commands() for s in self._slots.values() if not s.has_steps]
-        commands = [*self.claims.forgetting(), *chain.from_iterable(loose), *self._after]
+        plain = chain.from_iterable(script.plain_commands() for script in scripts)
+        commands = [*self.claims.forgetting(), *plain, *self._after]
         again = self.claims.look_again()
         replies = await self._send(commands, then=again)
         return replies[len(commands) :]
@@ -178,9 +170,6 @@ class ShardedCommit(Commit):
         await self._send(self.claims.give_back())
         for thread_id, ids in self.claims.arrivals().items():
             await self.evict(thread_id, ids)
-
-    def _scripts(self) -> list[SlotScript]:
-        return [script for script in self._slots.values() if script.has_steps]
 
     def _take_advice(self, replies: Sequence[Reply]) -> None:
         for (_, take), reply in zip(self._advice, replies, strict=True):

@@ -1,6 +1,7 @@
 """Conversions between datetimes, microseconds, ISO 8601 and times to live."""
 
 from datetime import UTC, datetime, timedelta
+from time import time_ns
 
 from redis_store.models import now
 
@@ -13,6 +14,11 @@ def epoch_us(moment: datetime) -> int:
     """Return the exact microseconds since 1970 of an aware datetime."""
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def now_us() -> int:
+    """Return the current time in microseconds since 1970."""
+    return time_ns() // 1000
 
 
 def from_epoch_us(us: int) -> datetime:

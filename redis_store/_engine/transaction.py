@@ -13,7 +13,7 @@ from redis_store._engine import splices, steps
 from redis_store._engine.commit import Commit, PlainCommit, Reconciler
 from redis_store._engine.database import Database, Values
 from redis_store._engine.sharded_commit import ShardedCommit
-from redis_store._engine.slot_script import LONG
+from redis_store._engine.steps import LONG, SlotScript
 from redis_store.errors import ConcurrentUpdateError
 
 # Each round of contending writers has a winner, so this many can race on one record.
@@ -43,11 +43,12 @@ class Transaction:
         self.conflicts: Values = {}
         layout = ShardedCommit if db.keys.hash_tags else PlainCommit
         self._commit: Commit = commit or layout(db)
+        self._scripts: dict[int, SlotScript] = {}
 
     @property
     def has_writes(self) -> bool:
         """Whether there is more to do than to check."""
-        return self._commit.has_writes
+        return any(script.has_writes for script in self._scripts.values())
 
     async def read(self, key: str) -> bytes | None:
         """Return a string as it is known, else by one GET; a condition."""
@@ -65,7 +66,7 @@ class Transaction:
     def assume(self, key: str, value: bytes | None) -> bytes | None:
         """Return a string as it is known, else ``value``; a condition."""
         value = self.known.get(key, value)
-        self.expect({key: value})
+        self._script(key).expect(key, value)
         return value
 
     def expect(self, values: Mapping[str, bytes | None]) -> None:
@@ -74,24 +75,24 @@ class Transaction:
         Of a long value only the digest crosses the wire.
         """
         for key, value in values.items():
-            self._commit.slot(key).expect({key: value})
+            self._script(key).expect(key, value)
 
     def expect_present(self, keys: Sequence[str]) -> None:
         """Refuse unless every key holds a string."""
         for group in self.keys.by_slot(keys):
-            self._commit.slot(group[0]).conditions.append(steps.expect_present(group))
+            self._script(group[0]).conditions.append(steps.expect_present(group))
 
     def set(self, key: str, value: bytes | str) -> None:
         """Store a string."""
-        self._commit.slot(key).set(key, value)
+        self._script(key).set(key, value)
 
     def replace(self, key: str, before: bytes, after: bytes) -> None:
         """Store a string in place of another; refuse if that is not there any more.
 
         Of a long value only the difference crosses the wire.
         """
-        script = self._commit.slot(key)
-        script.expect({key: before})
+        script = self._script(key)
+        script.expect(key, before)
         if len(after) <= LONG:
             script.set(key, after)
             return
@@ -101,11 +102,11 @@ class Transaction:
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys."""
         for key in keys:
-            self._commit.slot(key).delete(key)
+            self._script(key).delete(key)
 
     def command(self, command: str, key: str, *args: Argument) -> None:
         """Run a command on one sorted set, hash or string."""
-        self._commit.slot(key).command((command, key, *args))
+        self._script(key).command((command, key, *args))
 
     def advise(self, command: str, key: str, *args: Argument) -> None:
         """Run a command that does no harm where the transaction is refused after all.
@@ -113,7 +114,7 @@ class Transaction:
         In the hash-tagged layout it goes out with the last script, and saves the round trip of
         ``command``.
         """
-        self._commit.advise((command, key, *args))
+        self._commit.advise(self._script(key), (command, key, *args))
 
     def reconcile(self, reconciler: Reconciler) -> None:
         """Let indexes follow once all is written; needed in the hash-tagged layout only."""
@@ -121,7 +122,7 @@ class Transaction:
 
     def value_after(self, key: str) -> bytes | None:
         """Return what the transaction stores at a key; ``None`` if it removes it."""
-        return self._commit.slot(key).values_after[key]
+        return self._script(key).values_after[key]
 
     async def commit(self, *, repeatable: bool = True) -> bool:
         """Apply the transaction: one round trip in the plain layout, see ``sharded_commit``.
@@ -133,8 +134,21 @@ class Transaction:
         Returns:
             Whether it was applied; if not, ``conflicts`` has the keys that refused it.
         """
-        self.conflicts = await self._commit.run(repeatable=repeatable)
+        self._finish()
+        scripts = list(self._scripts.values())
+        self.conflicts = await self._commit.run(scripts, repeatable=repeatable)
         return not self.conflicts
+
+    def _finish(self) -> None:
+        """Add what depends on all other writes."""
+
+    def _script(self, key: str) -> SlotScript:
+        """Return the script of the slot that has a key."""
+        slot = self.keys.slot(key) if self.keys.hash_tags else 0
+        script = self._scripts.get(slot)
+        if script is None:
+            script = self._scripts[slot] = SlotScript()
+        return script
 
 
 Tx = TypeVar("Tx", bound=Transaction)

@@ -4,9 +4,7 @@ In the plain layout a message's pointer (id → thread) and the thread change in
 hash-tagged layout they lie in different slots: there ``IdClaims`` decide who holds an id.
 """
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from operator import attrgetter
 from typing import TypeVar
@@ -15,9 +13,9 @@ from redis_store._connections.commands import Reply
 from redis_store._engine import steps
 from redis_store._engine.commit import Commit
 from redis_store._engine.database import Database, Values
+from redis_store._engine.keys import ThreadKeys
 from redis_store._engine.sharded_commit import ShardedCommit
-from redis_store._engine.slot_script import SlotScript
-from redis_store._engine.steps import Body
+from redis_store._engine.steps import Body, SlotScript
 from redis_store._engine.transaction import Transaction, transact_in
 from redis_store.memory import lifetime
 
@@ -33,7 +31,8 @@ class ThreadTransaction(Transaction):
         self, db: Database, known: Values | None = None, commit: Commit | None = None
     ) -> None:
         super().__init__(db, known, commit)
-        self._written: defaultdict[str, list[str]] = defaultdict(list)
+        self._threads: dict[str, tuple[SlotScript, ThreadKeys]] = {}
+        self._written: dict[str, list[str]] = {}
         self._dropping = 0
         self._missing = 0
 
@@ -41,14 +40,6 @@ class ThreadTransaction(Transaction):
     def dropped(self) -> int:
         """How many messages the applied transaction removed."""
         return self._dropping - self._missing
-
-    def expect_owner(self, thread_id: str, resource_id: str | None) -> None:
-        """Refuse unless the resource owns the thread; ``None``: unless there is no such thread."""
-        record = self.keys.thread(thread_id)
-        if resource_id is None:
-            self.expect({record: None})
-        else:
-            self._commit.slot(record).conditions.append(steps.expect_owner(record, resource_id))
 
     def expect_location(self, thread_of: Mapping[str, str]) -> None:
         """Refuse unless each message is still in its thread."""
@@ -58,33 +49,35 @@ class ThreadTransaction(Transaction):
         """Refuse unless the messages are new or in this thread; point them at it."""
         if message_ids:
             pointers = [self.keys.message_pointer(id_) for id_ in message_ids]
-            script = self._commit.slot(pointers[0])
+            script = self._script(pointers[0])
             script.conditions.append(steps.unclaimed(pointers, thread_id))
             script.write(steps.claim())
 
     def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
-        """Move ``updated_at`` strictly ahead, to now at least, if the owner is as known.
+        """Refuse unless the owner is as known; move ``updated_at`` strictly ahead.
 
         Args:
             thread_id: The thread.
-            owner: Its resource id; ``None`` if the thread is known to be gone.
-            now_us: Now.
+            owner: Its resource id; ``None`` if it is known that there is no such thread.
+            now_us: The current time, which ``updated_at`` will be at least.
         """
-        self.expect_owner(thread_id, owner)
-        if owner is not None:
-            record = self.keys.thread(thread_id)
-            indexes = self.keys.thread_indexes(thread_id, owner, "updated_at")
-            script = self._commit.slot(record)
-            script.guard(zsets=indexes)
-            script.write(steps.touch(record, indexes, now_us, thread_id))
-            self.extend(thread_id)
+        script, (record, *_) = self._thread(thread_id)
+        if owner is None:
+            script.expect(record, None)
+            return
+        indexes = self._updated(thread_id, owner)
+        script.conditions.append(steps.expect_owner(record, owner))
+        script.guard(zsets=indexes)
+        script.write(steps.touch(record, indexes, now_us, thread_id))
+        self.extend(thread_id)
 
     def put(self, thread_id: str, bodies: Sequence[Body]) -> None:
         """Store messages in a thread, each at its place, and list the thread as holding them."""
+        script, (_, timeline, counts, prefix) = self._thread(thread_id)
         ids = [body.id for body in bodies]
         self._declare_messages(thread_id, ids)
-        script, where = self._messages_of(thread_id)
-        script.write(steps.put_messages(*where, bodies))
+        script.guard(zsets=[timeline], hashes=[counts])
+        script.write(steps.put_messages(timeline, counts, prefix, bodies))
         newest = {body.resource_id: body.created_us for body in sorted(bodies, key=_created_us)}
         for resource_id, us in newest.items():
             index = self.keys.threads_with_messages_of(resource_id)
@@ -97,15 +90,17 @@ class ThreadTransaction(Transaction):
         def count(existed: int) -> None:
             self._missing += len(message_ids) - existed
 
+        script, (_, timeline, counts, prefix) = self._thread(thread_id)
         self._dropping += len(message_ids)
         self._declare_messages(thread_id, message_ids)
-        script, where = self._messages_of(thread_id)
-        script.write(steps.drop_messages(*where, message_ids), count)
+        script.guard(zsets=[timeline], hashes=[counts])
+        script.write(steps.drop_messages(timeline, counts, prefix, message_ids), count)
 
     def set_resource(self, thread_id: str, resource_id: str) -> None:
         """Give all messages of a thread to a resource."""
-        script, where = self._messages_of(thread_id)
-        script.write(steps.set_resource(*where, resource_id))
+        script, (_, timeline, counts, prefix) = self._thread(thread_id)
+        script.guard(zsets=[timeline], hashes=[counts])
+        script.write(steps.set_resource(timeline, counts, prefix, resource_id))
 
     def move(self, was_in: Mapping[str, str], target: Mapping[str, str]) -> None:
         """Take messages from the threads they were in, and point them at others.
@@ -124,30 +119,31 @@ class ThreadTransaction(Transaction):
 
     def extend(self, thread_id: str, written: Iterable[str] = ()) -> None:
         """Extend the lifetime of a thread with the messages written, where threads expire."""
-        self._written[thread_id] += written
+        if self.db.thread_ttl is not None:
+            self._written.setdefault(thread_id, []).extend(written)
 
-    async def commit(self, *, repeatable: bool = True) -> bool:
-        """Apply the transaction: see ``Transaction``."""
-        ttl = self.db.thread_ttl
-        if ttl is not None:
-            for thread_id, ids in self._written.items():
-                step = lifetime.extend(self.keys, thread_id, ttl, ids)
-                script = self._commit.slot(step.keys[0])
-                script.extend_lifetime(step, partial(self._follow_lifetime, ttl))
-        return await super().commit(repeatable=repeatable)
+    def _finish(self) -> None:
+        """Set lifetimes when all else is known: they cover every key that is written."""
+        for thread_id, ids in self._written.items():
+            script, where = self._thread(thread_id)
+            script.extend_lifetime(lifetime.extend(self.db, where, ids), self._extend_pointers)
 
-    def _messages_of(self, thread_id: str) -> tuple[SlotScript, tuple[str, str, str]]:
-        """Return the script that changes a thread's messages, and where they are."""
-        timeline, counts = self.keys.timeline(thread_id), self.keys.resource_counts(thread_id)
-        script = self._commit.slot(timeline)
-        script.guard(zsets=[timeline], hashes=[counts])
-        return script, (timeline, counts, self.keys.bodies(thread_id))
+    def _thread(self, thread_id: str) -> tuple[SlotScript, ThreadKeys]:
+        """Return the script of a thread's slot, and the thread's keys."""
+        thread = self._threads.get(thread_id)
+        if thread is None:
+            where = self.keys.of_thread(thread_id)
+            thread = self._threads[thread_id] = self._script(where.record), where
+        return thread
+
+    def _updated(self, thread_id: str, owner: str) -> list[str]:
+        return self.keys.thread_indexes(thread_id, owner, "updated_at")
 
     def _declare_messages(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Name the keys that the script builds: a cluster needs to know them."""
 
-    def _follow_lifetime(self, ttl: timedelta, kept: Sequence[Reply]) -> None:
-        """Take the reply of a lifetime's extension: the same step extended the pointers."""
+    def _extend_pointers(self, kept: Sequence[Reply]) -> None:
+        """Take the messages whose lifetime was extended: their pointers' was in the same step."""
 
 
 class ShardedThreadTransaction(ThreadTransaction):
@@ -157,6 +153,11 @@ class ShardedThreadTransaction(ThreadTransaction):
         self._sharded = ShardedCommit(db)
         self._sharded.evict = self._evict
         super().__init__(db, known, self._sharded)
+
+    @property
+    def has_writes(self) -> bool:
+        """Whether there is more to do than to check."""
+        return bool(self._sharded.claims) or super().has_writes
 
     def expect_location(self, thread_of: Mapping[str, str]) -> None:
         """Leave this to the claims: no script sees a message's pointer and its thread."""
@@ -175,8 +176,11 @@ class ShardedThreadTransaction(ThreadTransaction):
 
     def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
         """Move ``updated_at`` ahead: see ``ThreadTransaction``."""
-        self.expect_owner(thread_id, owner)
-        if owner is not None:
+        script, (record, *_) = self._thread(thread_id)
+        if owner is None:
+            script.expect(record, None)
+        else:
+            script.conditions.append(steps.expect_owner(record, owner))
             self._touch(thread_id, owner, now_us)
 
     def touch_whoever_owns(self, thread_id: str, now_us: int) -> None:
@@ -184,14 +188,12 @@ class ShardedThreadTransaction(ThreadTransaction):
         self._touch(thread_id, None, now_us)
 
     def _touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
-        record = self.keys.thread(thread_id)
+        script, (record, *_) = self._thread(thread_id)
         raised: list[Reply] = []
-        if owner is not None:
-            for index in self._updated(thread_id, owner):
-                # XX: when this arrives, the thread may be listed under another owner.
-                self._sharded.advise(
-                    ("ZADD", index, "XX", "GT", "CH", now_us, thread_id), raised.append
-                )
+        for index in () if owner is None else self._updated(thread_id, owner):
+            # XX: when this arrives, the thread may be listed under another owner.
+            advice = ("ZADD", index, "XX", "GT", "CH", now_us, thread_id)
+            self._sharded.ask(advice, raised.append)
 
         def correct(touched: Sequence[Reply]) -> None:
             """List the thread with the date and the owner that the script found."""
@@ -200,11 +202,8 @@ class ShardedThreadTransaction(ThreadTransaction):
                 for index in self._updated(thread_id, touched[1].decode()):
                     self._sharded.publish(("ZADD", index, *only_listed, touched[0], thread_id))
 
-        self._commit.slot(record).write(steps.touch(record, (), now_us, thread_id), correct)
+        script.write(steps.touch(record, (), now_us, thread_id), correct)
         self.extend(thread_id)
-
-    def _updated(self, thread_id: str, owner: str) -> list[str]:
-        return self.keys.thread_indexes(thread_id, owner, "updated_at")
 
     def _declare_messages(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Pass the messages' keys as KEYS.
@@ -212,13 +211,12 @@ class ShardedThreadTransaction(ThreadTransaction):
         While their slot migrates, the node then answers TRYAGAIN instead of running the script on
         half a thread.
         """
-        bodies = [self.keys.message(thread_id, id_) for id_ in message_ids]
-        script = self._commit.slot(self.keys.timeline(thread_id))
-        script.conditions.append(steps.declare_keys(bodies))
+        script, (*_, prefix) = self._thread(thread_id)
+        script.conditions.append(steps.declare_keys([prefix + id_ for id_ in message_ids]))
 
-    def _follow_lifetime(self, ttl: timedelta, kept: Sequence[Reply]) -> None:
-        """Extend the pointers, which are in other slots."""
-        for command in lifetime.of_pointers(self.keys, ttl, kept):
+    def _extend_pointers(self, kept: Sequence[Reply]) -> None:
+        """Extend the pointers of messages, which are in other slots, with the messages."""
+        for command in lifetime.of_pointers(self.db, kept):
             self._sharded.publish(command)
 
     async def _evict(self, thread_id: str, message_ids: Sequence[str]) -> None:
