@@ -95,7 +95,7 @@ class Multiplexer:
         self.host = host
         self._pool = pool
         self._owned = owned
-        # With a single connection nothing is shared: a blocking request could not have its own.
+        # The shared connection is kept, so of a single one a dedicated request would never get any.
         self._shares = owned and pool.size > 1
         self._timeout = timeout
         self._available = Semaphore(pool.size, fast_acquire=True)
@@ -222,6 +222,7 @@ class Multiplexer:
         except Exception as exc:  # noqa: BLE001 - any, such as a credential provider's: callers get it
             self._fail_queued(exc)
         finally:
+            # Before the flush, which connects again only while no task does.
             self._connecting = None
         self._flush()
 
