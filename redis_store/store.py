@@ -14,8 +14,9 @@ from redis_store import settings as options
 from redis_store._connections import addresses, handshake
 from redis_store._connections import connecting as topology
 from redis_store._connections.addresses import Address, Topology
-from redis_store._connections.connecting import Deployment, Limits, ReadFrom
-from redis_store._connections.current_call import CURRENT, Call
+from redis_store._connections.connecting import ReadFrom
+from redis_store._connections.current_call import Call, current_call
+from redis_store._connections.deployment import Deployment, Limits
 from redis_store._engine.arguments import check_count
 from redis_store._engine.database import Database
 from redis_store._engine.keys import Keys
@@ -239,7 +240,7 @@ class RedisStore:
             raise ConfigurationError(
                 "an embedded store has no client before init()", code="GET_CLIENT_NOT_READY"
             )
-        return cast("Redis | RedisCluster", self._client.raw)
+        return cast("Redis | RedisCluster", self._client.client)
 
     @operation
     async def init(self) -> None:
@@ -350,11 +351,11 @@ class RedisStore:
             if self._db.deployment is None:
                 # Connecting has its own deadline and uses the primary, even when a read triggered
                 # it.
-                token = CURRENT.set(Call(monotonic(), reads=False))
+                token = current_call.set(Call(monotonic(), read_only=False))
                 try:
                     self._db.deployment = await self._prepared()
                 finally:
-                    CURRENT.reset(token)
+                    current_call.reset(token)
             return self._db.deployment
 
     def _check_open(self) -> None:
@@ -371,7 +372,7 @@ class RedisStore:
         await handshake.prepare(self._client, clustered=self._topology == "cluster")
         if not self._db.scans:
             await adopt(Database.over(self._client, self._keys))
-        self._client.patient = True
+        self._client.retries = True
         return self._client
 
     def _connect(self, address: Address) -> Deployment:

@@ -1,5 +1,5 @@
-"""Connections to one server, to sentinels, to a cluster: the only package that imports redis.
+"""Connections to a server, to sentinels, to a cluster: the only package that imports redis.
 
-A call becomes requests, which share a pipelined connection to each server; what was
-not applied is sent again until the call's deadline.
+The commands of a call become requests, which share one pipelined connection to each server.
+Commands that failed for a temporary reason are sent again until the call's deadline.
 """

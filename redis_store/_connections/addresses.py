@@ -1,4 +1,4 @@
-"""Reads a connection string: which topology, which nodes, which options. No I/O, no secrets out."""
+"""Connection strings: topology, nodes, login and options. No error or repr shows a password."""
 
 from typing import Literal
 from urllib.parse import ParseResult, parse_qsl, unquote, urlparse
@@ -23,12 +23,13 @@ _PORTS: dict[Topology, int] = {"sentinel": 26379}
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a deployment is and how to log in.
+    """The location of a deployment, and the login.
 
     Attributes:
-        nodes: Host and port of the server, the sentinels, or some cluster nodes.
+        nodes: Host and port of the server, of the sentinels, or of some cluster nodes.
         path: The unix socket, or the directory of an embedded server.
-        query: Options of the client, as the query string gives them.
+        service: The sentinels' name for the deployment.
+        query: Options of the client from the query string, unparsed.
     """
 
     topology: Topology
@@ -42,14 +43,14 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
-        """Show where it is, never how to log in."""
+        """Show the location, never the login."""
         nodes = ",".join(f"{host}:{port}" for host, port in self.nodes)
         where = f"{nodes}/{self.service}" if self.service else nodes or self.path
         return " ".join(filter(None, (self.topology, where, f"db {self.db}")))
 
 
 def parse(connection_string: str) -> Address:
-    """Read a connection string.
+    """Parse a connection string.
 
     Raises:
         ConfigurationError: An unknown scheme, a missing host or service, a bad port or database.
@@ -83,7 +84,7 @@ def _split(connection_string: str) -> ParseResult:
     try:
         return urlparse(connection_string)
     except ValueError:
-        # Not chained: the cause quotes the string, password and all.
+        # Not chained: the cause quotes the string, with the password.
         raise _wrong("it is no URL") from None
 
 

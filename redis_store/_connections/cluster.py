@@ -1,6 +1,6 @@
-"""A Redis Cluster: every command goes to the node that serves its slot.
+"""Cluster deployment: every command goes to the node that serves its slot.
 
-The map of slots is redis-py's, and so are the connections. Its pipelines are not used: they repeat
+The map of slots and the connections are redis-py's. Its pipelines are not used, as they repeat
 writes that may have been applied.
 """
 
@@ -15,28 +15,32 @@ import redis.asyncio as aioredis
 from redis import exceptions
 from redis.asyncio.cluster import ClusterNode
 
-from redis_store._connections.commands import SCRIPTS, Command, Reply, is_read
-from redis_store._connections.current_call import CURRENT
-from redis_store._connections.deployment import Deployment, Job, Limits, Part
+from redis_store._connections.commands import Command, Reply, is_read
+from redis_store._connections.current_call import current_call
+from redis_store._connections.deployment import Deployment, Limits, NodeBatch, PendingCommands
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import MAX_CONNECTIONS, Connection, Node
+from redis_store._connections.multiplexer import MAX_CONNECTIONS, Connection, Multiplexer
 from redis_store._connections.slots import slot_of
 from redis_store._connections.standalone import scan_command
 from redis_store.errors import BackendError
 
-# What the slot's owner answered: the map needs no second look.
-_REDIRECTED = frozenset({"MOVED", "ASK", "TRYAGAIN"})
-# Seconds between two looks at the map of slots: every caller that meets trouble asks for one.
-_REFRESH_EVERY = 0.1
+# Errors of the slot's owner, or that name it: the map needs no refresh.
+_REDIRECTS = frozenset({"MOVED", "ASK", "TRYAGAIN"})
+# At least so many seconds lie between two refreshes, however many callers ask for one.
+_REFRESH_INTERVAL = 0.1
+_UNREACHABLE = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
+_KEYLESS_COMMANDS = frozenset({"CLUSTER", "INFO", "PING", "SCRIPT", "WAIT"})
 
 
-class _Connections:
+class NodePool:
     """The connections that redis-py keeps to one node."""
 
     def __init__(self, node: ClusterNode) -> None:
         self._node = node
+        self.size = min(node.max_connections, MAX_CONNECTIONS)
 
-    async def take(self) -> Connection:
+    async def acquire(self) -> Connection:
+        """Return a connected connection."""
         connection = cast("Connection", self._node.acquire_connection())
         try:
             if connection.should_reconnect():
@@ -47,188 +51,207 @@ class _Connections:
             raise
         return connection
 
-    async def give_back(self, connection: Connection) -> None:
+    async def release(self, connection: Connection) -> None:
+        """Take a connection back, whatever its state."""
         self._node.release(cast("Any", connection))
 
 
-class ClusterClient(Deployment):
-    """Commands to the nodes of a cluster.
+class ClusterDeployment(Deployment):
+    """The nodes of a cluster.
 
     Args:
-        raw: The client whose connections are used.
+        client: The client whose connections are used.
         limits: What is asked of them.
-        owned: Whether to close it.
+        owned: Whether to close the client.
         reads_replicas: Whether public reads go to replicas.
     """
 
     keeps_order = False
 
     def __init__(
-        self, raw: aioredis.RedisCluster, limits: Limits, *, owned: bool, reads_replicas: bool
+        self, client: aioredis.RedisCluster, limits: Limits, *, owned: bool, reads_replicas: bool
     ) -> None:
-        super().__init__(raw, limits)
+        super().__init__(client, limits)
         self._owned = owned
         self._reads_replicas = reads_replicas
-        self._nodes: dict[str, Node] = {}
-        # Owners that a node told of, until the map is read again.
+        # By node name, "host:port".
+        self._multiplexers: dict[str, Multiplexer] = {}
+        # Owners that MOVED named, by slot. They win over the map until it is refreshed.
         self._moved: dict[int, ClusterNode] = {}
         self._refreshing = asyncio.Lock()
-        self._refreshed = -_REFRESH_EVERY
+        self._refreshed = -_REFRESH_INTERVAL
 
-    async def connect(self) -> None:
-        """Learn the map of slots, and load the scripts into every primary.
+    async def discover(self) -> None:
+        """Fetch the map of slots.
 
         Raises:
             BackendError: No node can be reached, is one of a cluster, or covers all slots.
         """
         try:
-            await self.raw.initialize()
-        except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as exc:
+            await self.client.initialize()
+        except _UNREACHABLE as exc:
             raise translate(exc) from exc
-        loads = [("SCRIPT", "LOAD", script.source) for script in SCRIPTS.values()]
-        nodes = [self._served(node) for node in self.raw.get_primaries()]
-        await asyncio.gather(*(node.exchange(loads, self._deadline()) for node in nodes))
 
-    def _only_node(self, commands: Sequence[Command]) -> Node | None:
+    async def close(self) -> None:
+        """Close the connections, and the client unless it is borrowed."""
+        self.retries = False
+        for multiplexer in list(self._multiplexers.values()):
+            await multiplexer.close()
+        if self._owned:
+            await self.client.aclose()
+
+    async def send_to_primaries(self, commands: Sequence[Command]) -> list[list[Reply]]:
+        """Send the same commands to every primary: see ``Deployment.send_to_primaries``."""
+        primaries, count = self.client.get_primaries(), len(commands)
+        pending = PendingCommands([*commands] * len(primaries), repeatable=True)
+        positions = pending.take()
+        shares = [positions[first : first + count] for first in range(0, len(positions), count)]
+        batches = [
+            NodeBatch(self._multiplexer_of(node), share)
+            for node, share in zip(primaries, shares, strict=True)
+        ]
+        await self._send_batches(pending, batches)
+        if pending.error is not None:
+            raise pending.error
+        return [[pending.replies[position] for position in share] for share in shares]
+
+    async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
+        """Scan some thousand keys, one primary after the other: see ``Deployment.scan``.
+
+        The cursor is "name cursor" of a primary. If that is no longer one, the scan starts over.
+        """
+        start = ""
+
+        async def attempt(pending: PendingCommands) -> None:
+            nonlocal start
+            names = sorted(node.name for node in self.client.get_primaries())
+            start = cursor if cursor.partition(" ")[0] in names else f"{names[0]} 0"
+            name, _, node_cursor = start.partition(" ")
+            pending.commands = [scan_command(pattern, kind, node_cursor)]
+            multiplexer = self._multiplexer_of(self.client.get_node(node_name=name))
+            await self._send_batches(pending, [NodeBatch(multiplexer, pending.take())])
+            if pending.positions:
+                await self._refresh()
+
+        pending = PendingCommands([()], repeatable=True)
+        await self._retry(pending, attempt)
+        reply = pending.replies[0]
+        if isinstance(reply, BackendError):
+            raise reply
+        return self._next_cursor(start, reply[0].decode()), reply[1]
+
+    def _next_cursor(self, start: str, node_cursor: str) -> str:
+        """Return the cursor of the same primary, or of the next one if it is done."""
+        name, _, _ = start.partition(" ")
+        if node_cursor != "0":
+            return f"{name} {node_cursor}"
+        later = [node.name for node in self.client.get_primaries() if node.name > name]
+        return f"{min(later)} 0" if later else ""
+
+    def _only_node(self, commands: Sequence[Command]) -> Multiplexer | None:
         nodes = {self._node_of(command) for command in commands}
         node = nodes.pop()
-        return self._served(node) if node is not None and not nodes else None
+        return self._multiplexer_of(node) if node is not None and not nodes else None
 
-    async def _round(self, job: Job) -> None:
-        positions, job.pending = job.pending, []
-        groups: defaultdict[tuple[ClusterNode, bool], list[int]] = defaultdict(list)
-        for at in positions:
-            node = job.asking.get(at) or self._node_of(
-                job.commands[at], troubled=job.error is not None
-            )
-            if node is None:
-                job.refused([at], translate(exceptions.ClusterDownError("a slot is not covered")))
-            else:
-                groups[node, at in job.asking].append(at)
-        job.asking.clear()
-        await self._exchange(
-            job,
-            [Part(self._served(node), group, asking) for (node, asking), group in groups.items()],
-        )
-        if job.pending and job.error is not None and job.error.details["reason"] not in _REDIRECTED:
+    async def _attempt(self, pending: PendingCommands) -> None:
+        """Send the pending commands once; refresh the map of slots if it may be out of date."""
+        await super()._attempt(pending)
+        error = pending.error
+        if pending.positions and error is not None and error.details["reason"] not in _REDIRECTS:
             await self._refresh()
 
-    def _take(self, job: Job, at: int, reply: Reply, node: Node) -> None:
-        if not isinstance(reply, exceptions.AskError):
-            job.take(at, reply)
-            return
-        told = cast("Any", reply)
-        target = self._at(told.host or node.host, told.port)
-        # For good, or only for keys that the slot's owner does not have any more.
-        if isinstance(reply, exceptions.MovedError):
-            self._moved[told.slot_id] = target
-        else:
-            job.asking[at] = target
-        job.refused([at], translate(reply))
+    def _assign(self, pending: PendingCommands) -> list[NodeBatch]:
+        groups: defaultdict[tuple[ClusterNode, bool], list[int]] = defaultdict(list)
+        is_retry = pending.error is not None
+        for position in pending.take():
+            # A pending command is assigned in one of three ways:
+            # 1. ASK named a node: it goes there, this once, behind ASKING;
+            # 2. a node serves its slot: it goes there;
+            # 3. none does: it waits for the next attempt.
+            asked = pending.ask_targets.pop(position, None)
+            node = asked or self._node_of(pending.commands[position], is_retry=is_retry)
+            if node is None:
+                error = translate(exceptions.ClusterDownError("a slot is not covered"))
+                pending.requeue([position], error)
+            else:
+                groups[node, asked is not None].append(position)
+        return [
+            NodeBatch(self._multiplexer_of(node), positions, asking)
+            for (node, asking), positions in groups.items()
+        ]
 
-    def _at(self, host: str, port: int) -> ClusterNode:
-        manager = self.raw.nodes_manager
+    def _record_reply(
+        self, pending: PendingCommands, position: int, reply: Reply, multiplexer: Multiplexer
+    ) -> None:
+        """Record a reply, or the node that a redirect names for the next attempt."""
+        # MovedError is a subclass of AskError.
+        if not isinstance(reply, exceptions.AskError):
+            pending.resolve(position, reply)
+            return
+        redirect = cast("Any", reply)
+        target = self._node_at(redirect.host or multiplexer.host, redirect.port)
+        # MOVED holds for the slot. ASK holds for one command: while the slot migrates, the keys
+        # that its owner still has must be asked for there.
+        if isinstance(reply, exceptions.MovedError):
+            self._moved[redirect.slot_id] = target
+        else:
+            pending.ask_targets[position] = target
+        pending.requeue([position], translate(reply))
+
+    def _node_at(self, host: str, port: int) -> ClusterNode:
+        manager = self.client.nodes_manager
         node = manager.get_node(host, port)
         if node is None:
             node = ClusterNode(host, port, "primary", **manager.connection_kwargs)
-            # So that it is closed with the others.
+            # redis-py closes the nodes in its cache, and only those.
             manager.nodes_cache[node.name] = node
         return cast("ClusterNode", node)
 
-    def _node_of(self, command: Command, *, troubled: bool = False) -> ClusterNode | None:
-        """Return the node to send a command to; ``None`` if nobody serves its slot."""
-        key = _key_of(command)
+    def _node_of(self, command: Command, *, is_retry: bool = False) -> ClusterNode | None:
+        """Return the node to send a command to; ``None`` if its slot is not covered."""
+        key = _first_key(command)
         if key is None:
-            return cast("ClusterNode", self.raw.get_default_node())
+            return cast("ClusterNode", self.client.get_default_node())
         slot = slot_of(key)
         if slot in self._moved:
             return self._moved[slot]
-        nodes: Sequence[ClusterNode] = self.raw.nodes_manager.slots_cache.get(slot, ())
-        call = CURRENT.get()
-        reads = self._reads_replicas and call is not None and call.reads
-        # After trouble with a replica the primary is asked.
-        if reads and len(nodes) > 1 and not troubled and is_read(command):
-            return random.choice(nodes[1:])  # noqa: S311 - any will do
+        nodes: Sequence[ClusterNode] = self.client.nodes_manager.slots_cache.get(slot, ())
+        call = current_call.get()
+        reads = self._reads_replicas and call is not None and call.read_only
+        # The primary comes first. A retry goes there, as the replica may be the trouble.
+        if reads and len(nodes) > 1 and not is_retry and is_read(command):
+            return random.choice(nodes[1:])  # noqa: S311 - not for security
         return nodes[0] if nodes else None
 
-    def _served(self, node: ClusterNode) -> Node:
-        known = self._nodes.get(node.name)
+    def _multiplexer_of(self, node: ClusterNode) -> Multiplexer:
+        known = self._multiplexers.get(node.name)
         if known is None:
-            size = min(node.max_connections, MAX_CONNECTIONS)
-            known = self._nodes[node.name] = Node(
-                _Connections(node),
-                size,
-                shares=self._owned,
-                patience=self.limits.timeout,
-                host=node.host,
+            known = self._multiplexers[node.name] = Multiplexer(
+                NodePool(node), owned=self._owned, timeout=self.limits.timeout, host=node.host
             )
         return known
 
     async def _refresh(self) -> None:
-        """Read the map of slots again, unless somebody just did."""
+        """Fetch the map of slots again, unless another caller just did."""
         async with self._refreshing:
-            if not self.patient or monotonic() - self._refreshed < _REFRESH_EVERY:
+            if not self.retries or monotonic() - self._refreshed < _REFRESH_INTERVAL:
                 return
             try:
-                await self.raw.nodes_manager.initialize()
-            except (exceptions.RedisError, exceptions.RedisClusterException, OSError):
-                # The old map stays, and the call that asked goes on trying until its deadline.
+                await self.client.nodes_manager.initialize()
+            except _UNREACHABLE:
+                # The old map stays, and the caller retries until its deadline.
                 return
             finally:
                 self._refreshed = monotonic()
             self._moved.clear()
-            nodes = self.raw.nodes_manager.nodes_cache
-            for name in [name for name in self._nodes if name not in nodes]:
-                await self._nodes.pop(name).close()
-
-    async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
-        """Look at some keys of one primary after the other: see ``Client.scan``.
-
-        Begins anew where the primary that it stopped at is none any more.
-        """
-        at = ""
-
-        async def look(job: Job) -> None:
-            nonlocal at
-            names = sorted(node.name for node in self.raw.get_primaries())
-            at = cursor if cursor.partition(" ")[0] in names else f"{names[0]} 0"
-            name, _, there = at.partition(" ")
-            job.commands = [scan_command(pattern, kind, there)]
-            job.pending = []
-            await self._exchange(job, [Part(self._served(self.raw.get_node(node_name=name)), [0])])
-            if job.pending:
-                await self._refresh()
-
-        job = Job([()], repeatable=True)
-        await self._finish(job, look)
-        reply = job.replies[0]
-        if isinstance(reply, BackendError):
-            raise reply
-        return self._following(at, reply[0].decode()), reply[1]
-
-    def _following(self, at: str, cursor: str) -> str:
-        """Where to look next, in this primary or the one after it."""
-        name, _, _ = at.partition(" ")
-        if cursor != "0":
-            return f"{name} {cursor}"
-        later = [node.name for node in self.raw.get_primaries() if node.name > name]
-        return f"{min(later)} 0" if later else ""
-
-    async def close(self) -> None:
-        """Close the connections, unless the client is borrowed."""
-        self.patient = False
-        for node in list(self._nodes.values()):
-            await node.close()
-        if self._owned:
-            await self.raw.aclose()
+            nodes = self.client.nodes_manager.nodes_cache
+            for name in [name for name in self._multiplexers if name not in nodes]:
+                await self._multiplexers.pop(name).close()
 
 
-def _key_of(command: Command) -> str | None:
-    """Return a command's first key: all of its keys are in one slot."""
+def _first_key(command: Command) -> str | None:
+    """Return a command's first key, which decides the node: all its keys are in one slot."""
     name = command[0]
     if name in ("EVALSHA", "EVAL"):
         return str(command[3]) if command[2] else None
-    return str(command[1]) if len(command) > 1 and name not in _KEYLESS else None
-
-
-_KEYLESS = frozenset({"CLUSTER", "INFO", "PING", "SCRIPT", "WAIT"})
+    return str(command[1]) if len(command) > 1 and name not in _KEYLESS_COMMANDS else None

@@ -1,4 +1,4 @@
-"""From an address or a borrowed client to connections: the only package that imports redis."""
+"""Connecting: builds the deployment of an address, or around a borrowed client. No I/O."""
 
 import ssl
 from codecs import lookup
@@ -15,38 +15,31 @@ from redis.backoff import NoBackoff
 from redis.cluster import LoadBalancingStrategy
 
 from redis_store._connections.addresses import Address, Topology
-from redis_store._connections.cluster import ClusterClient
+from redis_store._connections.cluster import ClusterDeployment
 from redis_store._connections.deployment import Deployment, Limits
 from redis_store._connections.multiplexer import MAX_CONNECTIONS
-from redis_store._connections.sentinel import SentinelClient, Sentinels
-from redis_store._connections.standalone import StandaloneClient
+from redis_store._connections.sentinel import SentinelDeployment, Sentinels
+from redis_store._connections.standalone import StandaloneDeployment
 from redis_store.errors import ConfigurationError
 
 ReadFrom = Literal["primary", "replica"]
 
 _SENTINEL_LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
 
-__all__ = [
-    "MAX_CONNECTIONS",
-    "Deployment",
-    "Limits",
-    "ReadFrom",
-    "borrow",
-    "connect",
-    "topology_of",
-]
-
 
 def connect(
     address: Address, options: dict[str, Any], limits: Limits, read_from: ReadFrom = "primary"
 ) -> Deployment:
-    """Build an owned client. No I/O.
+    """Build a deployment that owns its client. No I/O: the first command connects.
 
     Args:
         address: Where the deployment is.
         options: Keyword options of redis.asyncio's client; they win over the query string's.
         limits: What is asked of the connections.
-        read_from: Where public reads go; a standalone server has no replicas here.
+        read_from: Where public reads go; with a standalone server, only ``"primary"``.
+
+    Raises:
+        ConfigurationError: redis.asyncio refuses an option, or the encoding is not UTF-8.
     """
     builders: dict[Topology, _Builder] = {"sentinel": _sentinel, "cluster": _cluster}
     build = builders.get(address.topology, _standalone)
@@ -70,7 +63,7 @@ class _Builder(Protocol):
 
 def _standalone(
     address: Address, options: dict[str, Any], limits: Limits, *, reads_replicas: bool
-) -> StandaloneClient:
+) -> StandaloneDeployment:
     if reads_replicas:
         raise ConfigurationError(
             "read_from='replica' is for Sentinel and Cluster",
@@ -83,57 +76,58 @@ def _standalone(
     else:
         arguments["host"], arguments["port"] = address.nodes[0]
         arguments["ssl"] = address.tls
-    raw = cast("Any", aioredis.Redis)(**arguments)
-    _check_encoding(raw)
-    return StandaloneClient(raw, limits, owned=True)
+    client = cast("Any", aioredis.Redis)(**arguments)
+    _check_encoding(client)
+    return StandaloneDeployment(client, limits, owned=True)
 
 
 def _sentinel(
     address: Address, options: dict[str, Any], limits: Limits, *, reads_replicas: bool
-) -> SentinelClient:
+) -> SentinelDeployment:
     given = _arguments(address, options, limits)
     login = {name: given.pop(option) for option, name in _SENTINEL_LOGIN.items() if option in given}
     shared = {n: value for n, value in given.items() if n.startswith(("socket_", "ssl_", "retry"))}
-    # One after the other is asked: those that hang must leave time for one that does not.
-    patience = limits.timeout / (2 + len(address.nodes))
-    for limit in ("socket_timeout", "socket_connect_timeout"):
-        shared[limit] = min(patience, given.get(limit) or patience)
+    # Sentinels are asked in turn: those that hang must leave time for one that answers.
+    timeout = limits.timeout / (2 + len(address.nodes))
+    for name in ("socket_timeout", "socket_connect_timeout"):
+        shared[name] = min(timeout, given.get(name) or timeout)
     sentinel = Sentinels(
         list(address.nodes),
         sentinel_kwargs={**shared, "ssl": address.tls, **login},
         **given,
         ssl=address.tls,
     )
-    client = SentinelClient(sentinel, str(address.service), limits, reads_replicas=reads_replicas)
-    _check_encoding(client.raw)
-    return client
+    deployment = SentinelDeployment(
+        sentinel, str(address.service), limits, reads_replicas=reads_replicas
+    )
+    _check_encoding(deployment.client)
+    return deployment
 
 
 def _cluster(
     address: Address, options: dict[str, Any], limits: Limits, *, reads_replicas: bool
-) -> ClusterClient:
+) -> ClusterDeployment:
     arguments = _arguments(address, options, limits)
     arguments.pop("db", None)
     nodes = [ClusterNode(host, port) for host, port in address.nodes]
-    # So that redis-py's connections are allowed to read from a replica.
+    # This makes redis-py send READONLY when it connects to a replica.
     replicas = LoadBalancingStrategy.ROUND_ROBIN_REPLICAS if reads_replicas else None
-    raw = cast("Any", aioredis.RedisCluster)(
+    client = cast("Any", aioredis.RedisCluster)(
         startup_nodes=nodes,
         ssl=address.tls,
         **{"load_balancing_strategy": replicas, **arguments},
     )
-    _check_encoding(raw)
-    return ClusterClient(raw, limits, owned=True, reads_replicas=reads_replicas)
+    _check_encoding(client)
+    return ClusterDeployment(client, limits, owned=True, reads_replicas=reads_replicas)
 
 
 def _arguments(address: Address, options: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    """Put together what a client is built from; what stands later wins."""
+    """Collect the client's keyword arguments; later ones win."""
     login = {"username": address.username, "password": address.password, "db": address.db}
     return {
         "max_connections": MAX_CONNECTIONS,
-        # The call's deadline ends what takes too long.
         "socket_timeout": limits.timeout,
-        # One attempt: a lost reply must not make redis-py send a write again.
+        # A retry of redis-py could apply a write twice: its reply may have been lost.
         "retry": Retry(NoBackoff(), 0),
         **_query_options(address),
         **{name: value for name, value in login.items() if value is not None},
@@ -142,14 +136,14 @@ def _arguments(address: Address, options: dict[str, Any], limits: Limits) -> dic
 
 
 def _query_options(address: Address) -> dict[str, Any]:
-    """Read query options as redis-py does: numbers and booleans by name."""
+    """Parse query options as redis-py does: it knows which are numbers or booleans."""
     options = dict(parse_url(f"redis://localhost?{urlencode(address.query)}"))
     options.pop("host", None)
     return options
 
 
-def _check_encoding(raw: object) -> None:
-    encoding = cast("Any", raw).get_encoder().encoding
+def _check_encoding(client: object) -> None:
+    encoding = cast("Any", client).get_encoder().encoding
     if lookup(encoding).name != "utf-8":
         raise ConfigurationError(
             f"encoding must be UTF-8, as it is for every other writer, not {encoding}",
@@ -159,14 +153,18 @@ def _check_encoding(raw: object) -> None:
 
 
 def borrow(client: object, limits: Limits) -> Deployment:
-    """Wrap a client that belongs to the caller. No I/O."""
+    """Build a deployment around a client that belongs to the caller. No I/O.
+
+    Raises:
+        ConfigurationError: The client is of another type, or its encoding is not UTF-8.
+    """
     if isinstance(client, aioredis.RedisCluster):
         _check_encoding(client)
         reads_replicas = bool(client.read_from_replicas or client.load_balancing_strategy)
-        return ClusterClient(client, limits, owned=False, reads_replicas=reads_replicas)
+        return ClusterDeployment(client, limits, owned=False, reads_replicas=reads_replicas)
     if isinstance(client, aioredis.Redis):
         _check_encoding(client)
-        return StandaloneClient(client, limits, owned=False)
+        return StandaloneDeployment(client, limits, owned=False)
     raise ConfigurationError(
         "client must be a redis.asyncio.Redis or RedisCluster",
         code="CONFIGURATION_INVALID_CLIENT",
@@ -175,7 +173,7 @@ def borrow(client: object, limits: Limits) -> Deployment:
 
 
 def topology_of(client: object) -> Topology:
-    """Tell what a borrowed client is connected to."""
+    """Return the topology of a borrowed client."""
     if isinstance(client, aioredis.RedisCluster):
         return "cluster"
     pool = cast("Any", client).connection_pool

@@ -1,6 +1,7 @@
-"""The public call under way: when it began, and whether it only reads.
+"""Current call: the context of the public call under way.
 
-It reaches the connections without passing through every signature between.
+A context variable, so that start time and purpose need not pass through every signature between
+the public method and the connections.
 """
 
 from contextvars import ContextVar
@@ -12,13 +13,14 @@ class Call(msgspec.Struct, frozen=True):
     """A public call.
 
     Attributes:
-        began: The monotonic clock when it began, in seconds.
-        reads: Whether it may be answered by a replica.
+        began: When it began, in seconds on the monotonic clock; its deadline counts from here.
+        read_only: Whether replicas may serve its reads.
     """
 
     began: float
-    reads: bool
+    read_only: bool
 
 
-# ``None`` outside of a call, and in one that may take as long as it needs.
-CURRENT: ContextVar[Call | None] = ContextVar("redis_store_call", default=None)
+# ``None`` outside of a public call, and in one without a deadline for the whole: then each send
+# has the full timeout.
+current_call: ContextVar[Call | None] = ContextVar("redis_store_call", default=None)

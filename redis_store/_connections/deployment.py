@@ -1,4 +1,8 @@
-"""What every deployment does alike: it sends again what was not applied, until a deadline."""
+"""Deployment: the one interface to the servers, and what every topology does alike.
+
+A call sends its commands once in the usual case. Commands that were not applied are sent again,
+until the call's deadline.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -9,21 +13,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from redis_store._connections.commands import Command, Replies, Reply, is_read
-from redis_store._connections.current_call import CURRENT
+from redis_store._connections.current_call import current_call
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import Node
+from redis_store._connections.multiplexer import Multiplexer
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
 _LONGEST_PAUSE = 0.25
-# What WAIT leaves of the call's time, in parts and in seconds at least, so that its answer comes
-# before the deadline: a server looks ten times a second whether a client has waited enough.
+# WAIT blocks for at most this share of the time left, and ends at least so many seconds before the
+# deadline: servers check timeouts of blocked clients ten times a second, and its reply must come.
 _WAIT_SHARE = 0.5
-_WAIT_SLACK = 0.3
+_WAIT_MARGIN = 0.3
 
-# Refusals that pass: the command was not applied.
-_PASSING = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
-# Trouble with a connection that does not pass by itself.
-_FINAL = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
+# Error replies that pass: the command was not applied, and may be later.
+_TEMPORARY = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
+# Connection failures that no retry cures.
+_PERMANENT = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,211 +42,271 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     min_replicas: int = 0
 
 
-class Job:
-    """Commands on their way: what is answered, and what must be sent again."""
+class PendingCommands:
+    """Commands awaiting their replies, over one attempt or several.
+
+    Attributes:
+        replies: The replies so far.
+        positions: Which commands must be sent in the next attempt.
+        error: Why they must; the latest reason.
+        ask_targets: The node of a cluster that ASK named for a command's next attempt.
+    """
 
     def __init__(self, commands: Sequence[Command], *, repeatable: bool) -> None:
         self.commands = commands
         self.replies = Replies([None] * len(commands))
-        self.pending: list[int] = list(range(len(commands)))
+        self.positions: list[int] = list(range(len(commands)))
         self.error: BackendError | None = None
-        # Where the next attempt of a command must ask for a slot that is being moved.
-        self.asking: dict[int, Any] = {}
+        self.ask_targets: dict[int, Any] = {}
         self._repeatable = repeatable
 
-    def lost(self, positions: Sequence[int], error: BackendError) -> None:
-        """Note that commands got no reply; raise unless they can be sent again."""
-        lost = isinstance(error, (BackendUnavailableError, BackendTimeoutError))
-        in_doubt = error.details.get("in_doubt", False) and not self._repeatable
-        if not lost or in_doubt or error.details["reason"] in _FINAL:
-            raise error
-        self.refused(positions, error)
+    def take(self) -> list[int]:
+        """Return the positions to send now; none is left unless it is requeued."""
+        positions, self.positions = self.positions, []
+        return positions
 
-    def refused(self, positions: Sequence[int], error: BackendError) -> None:
-        """Note that commands were not applied, and must be sent again."""
+    def requeue(self, positions: Sequence[int], error: BackendError) -> None:
+        """Send commands again in the next attempt: they were not applied, or are repeatable."""
         self.error = error
-        self.pending += positions
+        self.positions += positions
 
-    def take(self, at: int, reply: Reply) -> None:
-        """Note a reply."""
+    def lose(self, positions: Sequence[int], error: BackendError) -> None:
+        """Requeue commands that got no reply, or raise the error if they must not be sent again."""
+        is_lost = isinstance(error, (BackendUnavailableError, BackendTimeoutError))
+        in_doubt = error.details.get("in_doubt", False) and not self._repeatable
+        if not is_lost or in_doubt or error.details["reason"] in _PERMANENT:
+            raise error
+        self.requeue(positions, error)
+
+    def resolve(self, position: int, reply: Reply) -> None:
+        """Store a command's reply, or requeue the command after a temporary error."""
         if not isinstance(reply, Exception):
-            self.replies[at] = reply
+            self.replies[position] = reply
             return
         error = translate(reply)
         error.__cause__ = reply
-        if error.details["reason"] in _PASSING:
-            self.refused([at], error)
+        if error.details["reason"] in _TEMPORARY:
+            self.requeue([position], error)
         else:
-            self.replies[at] = error
+            self.replies[position] = error
             self.replies.has_errors = True
 
 
-class Part(NamedTuple):
-    """What one node gets of a job.
+class NodeBatch(NamedTuple):
+    """One node's share of an attempt.
 
     Attributes:
-        node: The node.
-        positions: Which of the commands.
-        asking: Whether the node does not own their slot yet.
+        multiplexer: Sends to the node.
+        positions: Which of the pending commands.
+        asking: Whether each needs ASKING before it, as the node is only importing their slot.
     """
 
-    node: Node
+    multiplexer: Multiplexer
     positions: Sequence[int]
     asking: bool = False
 
 
 class Deployment(ABC):
-    """Connections to one deployment: see ``client.Client``.
+    """Connections to a server, to the servers behind sentinels, or to a cluster.
 
     Attributes:
-        raw: The client of redis.asyncio.
-        patient: Whether trouble that may pass is waited for; not while the store initialises.
+        client: The redis.asyncio client whose connections are used.
+        min_replicas: How many replicas must confirm a write.
+        keeps_order: Whether commands to different slots are applied in their order too.
+        retries: Whether temporary failures are retried until the deadline. Off during init, so that
+            a wrong address fails at once, and after close.
     """
 
     keeps_order = True
 
-    def __init__(self, raw: object, limits: Limits) -> None:
-        self.raw: Any = raw
+    def __init__(self, client: object, limits: Limits) -> None:
+        self.client: Any = client
         self.limits = limits
         self.min_replicas = limits.min_replicas
-        self.patient = False
+        self.retries = False
 
     @abstractmethod
-    async def connect(self) -> None:
-        """Find the deployment.
+    async def discover(self) -> None:
+        """Find the primaries.
 
         Raises:
-            BackendError: It cannot be reached, or is none of this kind.
+            BackendError: They cannot be found, or it is another kind of deployment.
         """
 
     @abstractmethod
-    async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
-        """Look at some keys: see ``Client.scan``."""
+    async def close(self) -> None:
+        """Close the connections, and the client unless it is borrowed."""
 
     @abstractmethod
-    async def close(self) -> None:
-        """Close the connections, unless the client is borrowed."""
+    async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
+        """Scan some thousand keys of one node: one round trip.
+
+        Args:
+            pattern: A glob pattern.
+            kind: The type of the values, or ``""`` for any.
+            cursor: The cursor that the previous call returned; ``""`` to begin.
+
+        Returns:
+            The next cursor, ``""`` at the end of the last node, and the keys that matched.
+        """
 
     async def send(self, commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
-        """Send commands: see ``Client.send``."""
-        waits = self.min_replicas and self._waits_for(commands)
-        node = None if waits else self._only_node(commands)
-        answer: Replies | BackendError | None = None
-        if node is not None:
-            # The usual case, without what only trouble needs.
-            try:
-                answer = await node.exchange(commands, self._deadline())
-            except BackendError as error:
-                answer = error
-            else:
-                if not answer.has_errors:
-                    return answer
-        job = Job(commands, repeatable=repeatable)
-        if node is not None and answer is not None:
-            self._note(job, answer, node)
-        if job.pending:
-            await self._finish(job, self._round)
-        return job.replies
+        """Send commands, one write to each node, and return their replies: one round trip.
 
-    def _note(self, job: Job, answer: Replies | BackendError, node: Node) -> None:
-        """Note what became of a first attempt; raise where there shall be no other."""
-        positions, job.pending = job.pending, []
-        if isinstance(answer, BackendError):
-            job.lost(positions, answer)
-        else:
-            for at, reply in enumerate(answer):
-                self._take(job, at, reply, node)
-        if job.pending and not self.patient and job.error is not None:
-            raise job.error
+        An error reply is a ``BackendError`` in its place; it is not raised. Commands that were not
+        applied for a temporary reason are sent again, until the call's deadline.
+
+        Args:
+            commands: The commands.
+            repeatable: Whether commands whose reply was lost may be sent again, so that they may be
+                applied twice.
+
+        Raises:
+            BackendUnavailableError: No connection, or it was lost; writes may have been applied
+                where ``details["in_doubt"]`` says so.
+            BackendTimeoutError: No reply in time; writes may have been applied.
+        """
+        confirms = self.min_replicas and self._needs_confirmation(commands)
+        multiplexer = None if confirms else self._only_node(commands)
+        outcome: Replies | BackendError | None = None
+        if multiplexer is not None:
+            # The usual case ends here: it needs no bookkeeping for retries.
+            try:
+                outcome = await multiplexer.send(commands, self._deadline())
+                if not outcome.has_errors:
+                    return outcome
+            except BackendError as error:
+                outcome = error
+        pending = PendingCommands(commands, repeatable=repeatable)
+        if multiplexer is not None and outcome is not None:
+            self._record(pending, NodeBatch(multiplexer, pending.take()), outcome)
+            self._raise_unless_retrying(pending)
+        if pending.positions:
+            await self._retry(pending, self._attempt)
+        return pending.replies
+
+    async def send_to_primaries(self, commands: Sequence[Command]) -> list[list[Reply]]:
+        """Send the same commands to every primary; return the replies of each: one round trip.
+
+        Raises:
+            BackendError: As ``send`` does.
+        """
+        return [await self.send(commands)]
 
     @abstractmethod
-    def _only_node(self, commands: Sequence[Command]) -> Node | None:
-        """Return the node that all commands go to, if there is just one."""
+    def _only_node(self, commands: Sequence[Command]) -> Multiplexer | None:
+        """Return the node that serves all commands; ``None`` if they go to several."""
 
-    async def _finish(self, job: Job, attempt: Callable[[Job], Awaitable[None]]) -> None:
-        """Attempt until nothing is pending, or the call's deadline passes."""
+    @abstractmethod
+    def _assign(self, pending: PendingCommands) -> list[NodeBatch]:
+        """Take the pending commands and divide them among the nodes."""
+
+    async def _attempt(self, pending: PendingCommands) -> None:
+        """Send the pending commands once."""
+        await self._send_batches(pending, self._assign(pending))
+
+    async def _retry(
+        self, pending: PendingCommands, attempt: Callable[[PendingCommands], Awaitable[None]]
+    ) -> None:
+        """Attempt until no command is pending, or the call's deadline passes."""
         try:
             async with asyncio.timeout(self._deadline() - monotonic()):
                 for pause in _pauses():
-                    await attempt(job)
-                    if not job.pending:
+                    await attempt(pending)
+                    if not pending.positions:
                         return
-                    if not self.patient and job.error is not None:
-                        raise job.error
+                    self._raise_unless_retrying(pending)
                     await asyncio.sleep(pause)
         except TimeoutError as exc:
+            # An attempt's BackendTimeoutError is a TimeoutError too, and says more.
             if isinstance(exc, BackendError):
                 raise
-            if job.error is None or isinstance(job.error, BackendTimeoutError):
-                raise _late(self.limits.timeout, job.commands) from exc
-            raise job.error from exc
+            if pending.error is None or isinstance(pending.error, BackendTimeoutError):
+                raise _timed_out(self.limits.timeout, pending.commands) from exc
+            raise pending.error from exc
 
-    @abstractmethod
-    async def _round(self, job: Job) -> None:
-        """Send what is pending, once."""
+    def _raise_unless_retrying(self, pending: PendingCommands) -> None:
+        if pending.positions and pending.error is not None and not self.retries:
+            raise pending.error
 
-    async def _exchange(self, job: Job, parts: Sequence[Part]) -> None:
-        """Send parts at once and await all replies; what got none is pending again."""
-        if not parts:
+    async def _send_batches(self, pending: PendingCommands, batches: Sequence[NodeBatch]) -> None:
+        """Send to all nodes at once, await every reply, and record them."""
+        if not batches:
             return
-        sent = [asyncio.ensure_future(self._send(job, part)) for part in parts]
+        sent = [asyncio.ensure_future(self._send_batch(pending, batch)) for batch in batches]
         try:
             await asyncio.wait(sent)
         except asyncio.CancelledError:
-            for replies in sent:
-                replies.cancel()
+            for future in sent:
+                future.cancel()
+            # One on a dedicated connection still waits for the reply to what it wrote. Were it left
+            # behind, the caller's next request could be applied first.
             await asyncio.wait(sent)
             raise
+        # Record all before raising: an exception that nobody retrieves is logged by asyncio.
         errors: list[Exception] = []
-        for part, replies in zip(parts, sent, strict=True):
+        for batch, future in zip(batches, sent, strict=True):
             try:
-                self._take_all(job, part, replies)
-            except Exception as error:  # noqa: BLE001 - raised below, when all are looked at
+                self._record(pending, batch, _outcome(future))
+            except Exception as error:  # noqa: BLE001 - the first is raised below
                 errors.append(error)
         if errors:
             raise errors[0]
 
-    def _send(self, job: Job, part: Part) -> Awaitable[Replies]:
-        commands = [job.commands[at] for at in part.positions]
-        waits = self._waits_for(commands)
-        if part.asking:
+    def _send_batch(self, pending: PendingCommands, batch: NodeBatch) -> Awaitable[Replies]:
+        commands = [pending.commands[position] for position in batch.positions]
+        confirms = self._needs_confirmation(commands)
+        if batch.asking:
             commands = [each for command in commands for each in (("ASKING",), command)]
-        if waits:
+        if confirms:
             left = self._deadline() - monotonic()
-            seconds = min(left * _WAIT_SHARE, left - _WAIT_SLACK)
+            seconds = min(left * _WAIT_SHARE, left - _WAIT_MARGIN)
             commands.append(("WAIT", self.min_replicas, max(1, int(seconds * 1000))))
-        return part.node.exchange(commands, self._deadline(), alone=waits)
+        # WAIT blocks its connection, and counts only the writes of that connection.
+        return batch.multiplexer.send(commands, self._deadline(), dedicated=confirms)
 
-    def _take_all(self, job: Job, part: Part, sent: asyncio.Future[Replies]) -> None:
-        """Note the replies to a part."""
-        try:
-            replies = sent.result()
-        except BackendError as error:
-            job.lost(part.positions, error)
+    def _record(
+        self, pending: PendingCommands, batch: NodeBatch, outcome: Replies | BackendError
+    ) -> None:
+        """Record one node's replies, or that there are none."""
+        if isinstance(outcome, BackendError):
+            pending.lose(batch.positions, outcome)
             return
-        each = 2 if part.asking else 1
-        if len(replies) > each * len(part.positions):
-            confirmed = replies.pop()
-            job.replies.confirm(confirmed if isinstance(confirmed, int) else 0)
-        for at, reply in zip(part.positions, replies[each - 1 :: each], strict=True):
-            self._take(job, at, reply, part.node)
+        step = 2 if batch.asking else 1
+        if len(outcome) > step * len(batch.positions):
+            confirmed = outcome.pop()
+            pending.replies.confirm(confirmed if isinstance(confirmed, int) else 0)
+        for position, reply in zip(batch.positions, outcome[step - 1 :: step], strict=True):
+            self._record_reply(pending, position, reply, batch.multiplexer)
 
-    def _waits_for(self, commands: Sequence[Command]) -> bool:
-        """Whether replicas must confirm these."""
+    def _record_reply(
+        self,
+        pending: PendingCommands,
+        position: int,
+        reply: Reply,
+        multiplexer: Multiplexer,  # noqa: ARG002 - topologies that act on redirects use it
+    ) -> None:
+        pending.resolve(position, reply)
+
+    def _needs_confirmation(self, commands: Sequence[Command]) -> bool:
+        """Whether replicas must confirm any of the commands."""
         return self.min_replicas > 0 and not all(map(is_read, commands))
 
-    def _take(self, job: Job, at: int, reply: Reply, node: Node) -> None:  # noqa: ARG002
-        """Note what a node replied."""
-        job.take(at, reply)
-
     def _deadline(self) -> float:
-        """Return until when the call may go on, on the monotonic clock."""
-        call = CURRENT.get()
+        """Return the current call's deadline, on the monotonic clock."""
+        call = current_call.get()
         return (call.began if call else monotonic()) + self.limits.timeout
 
 
+def _outcome(future: asyncio.Future[Replies]) -> Replies | BackendError:
+    try:
+        return future.result()
+    except BackendError as error:
+        return error
+
+
 def _pauses() -> Iterator[float]:
-    """Seconds between attempts: none at first, as a redirected command need not wait."""
+    """Yield the seconds between attempts: none before the second, as a redirect needs no pause."""
     yield 0.0
     pause = 0.005
     while True:
@@ -250,7 +314,7 @@ def _pauses() -> Iterator[float]:
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _late(seconds: float, commands: Sequence[Command]) -> BackendTimeoutError:
+def _timed_out(seconds: float, commands: Sequence[Command]) -> BackendTimeoutError:
     in_doubt = not all(map(is_read, commands))
     return BackendTimeoutError(
         f"no answer within {seconds:g} s" + ("; a write may have been applied" * in_doubt),

@@ -1,4 +1,4 @@
-"""Turns what redis-py raises into errors that say what to check."""
+"""Error translation: exceptions of redis-py become BackendErrors that say what to check."""
 
 import re
 
@@ -6,7 +6,7 @@ from redis import exceptions
 
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
-# The first word of an error reply, or redis-py's exception for it, to what an operator can do.
+# What an operator can do, by reason: the first word of an error reply, or this module's own.
 _ADVICE = {
     "OOM": "the server is out of memory: raise maxmemory or free some",
     "READONLY": "the server is a read-only replica: connect to the primary",
@@ -27,7 +27,7 @@ _LOST = (exceptions.ConnectionError, OSError)
 
 
 def translate(exc: Exception) -> BackendError:
-    """Turn what redis-py raised into a BackendError that says what to check."""
+    """Turn an exception of redis-py, or of the network, into a BackendError."""
     reason = _reason(exc)
     details = {"reason": reason}
     message = _ADVICE.get(reason) or _plain_message(exc, reason)
@@ -39,17 +39,30 @@ def translate(exc: Exception) -> BackendError:
     return BackendError(message, code=f"BACKEND_{reason}", details=details)
 
 
-# How servers word what they give no code, or what redis-py takes the code off.
-_WORDED = {
+def unanswered(cause: Exception, *, in_doubt: bool) -> BackendError:
+    """Build the error of a request without a reply.
+
+    Args:
+        cause: Why there is none.
+        in_doubt: Whether the server may have applied the request.
+    """
+    error = translate(cause)
+    error.details["in_doubt"] = in_doubt
+    error.__cause__ = cause
+    return error
+
+
+# Phrases of error replies that have no code, or whose code redis-py strips.
+_PHRASES = {
     "Authentication required": "NOAUTH",
     "HELLO must be called with the client already authenticated": "NOAUTH",
     "All slots are not covered": "CLUSTERDOWN",
     "cluster support disabled": "NOT_A_CLUSTER",
-    # Of a sentinel: its quotes depend on its version.
+    # From a sentinel: the quotes depend on its version.
     "unknown command 'CLUSTER'": "NOT_A_CLUSTER",
     "unknown command `CLUSTER`": "NOT_A_CLUSTER",
     "ACL failure in script": "NOPERM",
-    # A script found that a key of a slot on its way is on the other node.
+    # From a script: the slot is migrating, and one of its keys is on the other node.
     "access a non local key": "TRYAGAIN",
     "The user executing the script can't run": "NOPERM",
 }
@@ -70,24 +83,22 @@ _REASONS: dict[type[Exception], str] = {
     exceptions.TimeoutError: "TIMEOUT",
     TimeoutError: "TIMEOUT",
 }
-
-
-_WRAPPING = (exceptions.ConnectionError, exceptions.RedisClusterException)
+# While connecting, redis-py raises one of these around the server's error.
+_WRAPPERS = (exceptions.ConnectionError, exceptions.RedisClusterException)
 
 
 def _reason(exc: Exception) -> str:
     inner = exc.__cause__ or exc.__context__
-    if isinstance(exc, _WRAPPING) and isinstance(inner, Exception):
-        # What the server said while connecting comes wrapped.
+    if isinstance(exc, _WRAPPERS) and isinstance(inner, Exception):
         return _reason(inner)
-    for phrase, reason in _WORDED.items():
+    for phrase, reason in _PHRASES.items():
         if phrase in str(exc):
             return reason
     if type(exc) in _REASONS:
         return _REASONS[type(exc)]
     if isinstance(exc, _LOST):
         return "UNAVAILABLE"
-    # A script's error names what the command inside it was refused with.
+    # An error raised in a script quotes the code of the command that failed.
     words = re.findall("[A-Z]+", str(exc))
     return next((word for word in words if word in _ADVICE), "REFUSED")
 

@@ -1,28 +1,35 @@
-"""The first words with a server: whether it can be worked with, and the scripts it needs."""
+"""Handshake: checks that a deployment can be used, and loads the scripts into it."""
 
 import asyncio
 import re
 from collections.abc import Sequence
 
-from redis_store._connections.commands import SCRIPTS, Reply
-from redis_store._connections.connecting import Deployment
+from redis_store._connections.commands import SCRIPTS, Command, Reply
+from redis_store._connections.deployment import Deployment
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
 MIN_VERSION = (6, 2)
 
 
-async def prepare(client: Deployment, *, clustered: bool) -> None:
-    """Check the server and load the scripts: one round trip, after the deployment was found.
+async def prepare(deployment: Deployment, *, clustered: bool) -> None:
+    """Discover the deployment, check its primaries and load every script into each.
+
+    One round trip after the discovery.
 
     Raises:
-        BackendError: It cannot be reached, refuses the login, or is not one to work with.
+        BackendError: It cannot be reached, refuses the login, or cannot be used.
     """
-    await _find(client)
-    loads = [("SCRIPT", "LOAD", script.source) for script in SCRIPTS.values()]
-    checks = [("INFO", "server"), *([("CLUSTER", "INFO")] if clustered else [])]
-    replies = await client.send([*checks, *loads])
+    await _discover(deployment)
+    checks: list[Command] = [("INFO", "server"), *([("CLUSTER", "INFO")] if clustered else [])]
+    commands = [*checks, *(script.load() for script in SCRIPTS.values())]
+    for replies in await deployment.send_to_primaries(commands):
+        _check(replies, clustered=clustered)
+
+
+def _check(replies: Sequence[Reply], *, clustered: bool) -> None:
+    """Raise unless one primary can be used, by its replies to the handshake."""
     _raise_first(replies[:1])
-    # Before the other replies: a sentinel knows no scripts.
+    # Before the other replies: a sentinel answers INFO, and refuses SCRIPT.
     check_server(replies[0], clustered=clustered)
     _raise_first(replies)
     if clustered and b"cluster_state:ok" not in replies[1]:
@@ -33,12 +40,12 @@ async def prepare(client: Deployment, *, clustered: bool) -> None:
         )
 
 
-async def _find(client: Deployment) -> None:
-    """Find the deployment within the time of one call, however many of its nodes hang."""
-    seconds = client.limits.timeout
+async def _discover(deployment: Deployment) -> None:
+    """Discover the deployment within the timeout, although each unreachable node takes as long."""
+    seconds = deployment.limits.timeout
     try:
         async with asyncio.timeout(seconds):
-            await client.connect()
+            await deployment.discover()
     except TimeoutError as exc:
         if isinstance(exc, BackendError):
             raise
@@ -56,14 +63,14 @@ def _raise_first(replies: Sequence[Reply]) -> None:
 
 
 def check_server(info: bytes, *, clustered: bool = False) -> None:
-    """Refuse a server that the library cannot work with, by its ``INFO server``.
+    """Raise unless a server can be used, by its reply to ``INFO server``.
 
     Raises:
-        BackendError: Older than Redis 6.2, a sentinel, or a cluster node.
+        BackendError: Older than Redis 6.2, a sentinel, or a node of the wrong topology.
     """
     facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
     version = facts.get("redis_version", "0.0")
-    # Valkey's name for it, then Redis's.
+    # Valkey's field, then Redis's.
     mode = facts.get("server_mode") or facts.get("redis_mode", "standalone")
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_VERSION:
         raise BackendError(

@@ -1,7 +1,7 @@
-"""One write and its replies, over a connection that redis-py made.
+"""Multiplexer: many callers share one pipelined connection to a server.
 
-Commands are packed once and written once. Nothing is sent twice here: a write whose reply was lost
-may have been applied.
+Commands are packed once and written once. A request is never written twice here: if its reply was
+lost, it may have been applied, and only the caller knows whether it may be repeated.
 """
 
 import asyncio
@@ -14,26 +14,28 @@ from anyio import CancelScope, Semaphore
 from redis import exceptions
 
 from redis_store._connections.commands import Command, Replies
-from redis_store._connections.pipelined import Line, Request, is_stale, lost, pack
+from redis_store._connections.errors import unanswered
+from redis_store._connections.pipelined import PipelinedConnection, Request, is_stale, pack
 from redis_store.errors import BackendError
 
-# A call waits for one of these connections: redis-py's own pools would fail instead.
+# Per server. Callers wait for one of these: redis-py's own pools would raise instead.
 MAX_CONNECTIONS = 50
-# Bytes from which commands get a connection of their own.
-_LARGE = 65536
-# Commands that await replies on a shared connection.
-_MOST_OUTSTANDING = 10_000
-# Seconds that a cancelled call awaits the reply to what cannot be taken back.
-_GRACE = 1.0
-# How often deadlines are looked at, as a share of the longest.
-_TICK = 0.02
-_NEARLY = 0.9
+# Commands in flight on the shared connection.
+MAX_IN_FLIGHT = 10_000
+# Larger requests get a dedicated connection. At 14 bytes or more per command, a shared request has
+# fewer than MAX_IN_FLIGHT commands, so it always fits in the end.
+_LARGE_BYTES = 65536
+# Seconds that a cancelled call waits for the reply to what the server has already received.
+_CANCEL_GRACE = 1.0
+# How often deadlines are checked, as a share of the timeout.
+_CHECK_INTERVAL = 0.02
+_NEARLY_SILENT = 0.9
 
 
 class Connection(Protocol):
-    """The slice of ``redis.asyncio.Connection`` that is used."""
+    """The methods of ``redis.asyncio.Connection`` that are used."""
 
-    # As redis-py has them.
+    # Signatures are redis-py's.
     # ruff: disable[FBT001, FBT002]
     async def connect(self) -> None: ...
     async def disconnect(self, nowait: bool = False) -> None: ...
@@ -42,258 +44,278 @@ class Connection(Protocol):
     # ruff: enable[FBT001, FBT002]
 
 
-class Connections(Protocol):
-    """Where connections to one server come from."""
+class Pool(Protocol):
+    """A pool of connections to one server."""
 
-    async def take(self) -> Connection:
-        """Return a connected one."""
+    @property
+    def size(self) -> int:
+        """How many connections may be acquired at once."""
         ...
 
-    async def give_back(self, connection: Connection) -> None:
-        """Take one back, whatever its state."""
+    async def acquire(self) -> Connection:
+        """Return a connected connection."""
+        ...
+
+    async def release(self, connection: Connection) -> None:
+        """Take a connection back, whatever its state."""
         ...
 
 
-class Pool:
+class ClientPool:
     """The pool of a ``redis.asyncio.Redis``."""
 
     def __init__(self, pool: object) -> None:
         self._pool = cast("Any", pool)
         self.size = min(self._pool.max_connections, MAX_CONNECTIONS)
 
-    async def take(self) -> Connection:
-        """Return a connected one; no more than ``size`` at once."""
+    async def acquire(self) -> Connection:
+        """Return a connected connection."""
         return cast("Connection", await self._pool.get_connection())
 
-    async def give_back(self, connection: Connection) -> None:
-        """Take one back."""
+    async def release(self, connection: Connection) -> None:
+        """Take a connection back, whatever its state."""
         await self._pool.release(connection)
 
 
-class Node:
-    """Commands to one server.
+class Multiplexer:
+    """Sends the requests of many callers to one server.
 
-    Those of one turn of the event loop share a write on one connection. What is large or may block
-    gets a connection of its own: it would keep the others waiting.
+    Requests of the same turn of the event loop share one write on the shared connection. Large and
+    blocking ones get a dedicated connection, as they would delay the others.
 
     Args:
-        connections: Where connections come from.
-        size: How many may be taken at once.
-        host: Where the server is.
-        shares: Whether callers share a connection and keep it: not one of a borrowed client.
-        patience: Seconds without a reply after which a connection counts as dead.
+        pool: Where connections come from.
+        owned: Whether the pool is the store's own. A connection of a borrowed client is not kept:
+            each request acquires a dedicated one.
+        timeout: Seconds without a reply after which a connection counts as dead.
+        host: The server's host; a cluster redirect may omit it.
     """
 
-    def __init__(
-        self,
-        connections: Connections,
-        size: int,
-        *,
-        shares: bool,
-        patience: float,
-        host: str = "",
-    ) -> None:
+    def __init__(self, pool: Pool, *, owned: bool, timeout: float, host: str = "") -> None:
         self.host = host
-        self._connections = connections
-        self._free = Semaphore(size, fast_acquire=True)
-        self._owned = shares
-        self._shares = shares and size > 1
-        self._patience = patience
+        self._pool = pool
+        self._owned = owned
+        # The shared connection is kept, so of a single one a dedicated request would never get any.
+        self._shares = owned and pool.size > 1
+        self._timeout = timeout
+        self._available = Semaphore(pool.size, fast_acquire=True)
         self._queue: deque[Request] = deque()
-        self._line: Line | None = None
-        self._alone: set[Line] = set()
+        self._shared: PipelinedConnection | None = None
+        self._dedicated: set[PipelinedConnection] = set()
         self._connecting: asyncio.Task[None] | None = None
+        self._deadline_timer: asyncio.TimerHandle | None = None
         self._is_flush_due = False
         self._is_closed = False
-        self._clock: asyncio.TimerHandle | None = None
 
-    def exchange(
-        self, commands: Sequence[Command], deadline: float, *, alone: bool = False
+    def send(
+        self, commands: Sequence[Command], deadline: float, *, dedicated: bool = False
     ) -> Awaitable[Replies]:
-        """Send commands; give their replies, an error in its place as an exception.
+        """Send commands and return their replies; an error reply is an exception in its place.
 
-        They are on their way when this returns, so that several nodes work at the same time; a
-        coroutine, for those that need a connection of their own, must be awaited at once.
+        On the shared connection they are queued before this returns, so that several servers can
+        be sent to before any is awaited. Otherwise it returns a coroutine, to be awaited at once.
 
         Args:
             commands: The commands.
-            deadline: Until when replies are awaited, on the monotonic clock.
-            alone: Whether they need a connection of their own.
+            deadline: When to stop waiting, on the monotonic clock.
+            dedicated: Whether to use a dedicated connection, because they block.
 
         Raises:
-            BackendError: No connection; or it broke, ``in_doubt`` if commands may be applied.
+            BackendError: No connection, no reply in time, or the connection was lost;
+                ``details["in_doubt"]`` says whether the commands may have been applied.
         """
         data = pack(commands[0]) if len(commands) == 1 else b"".join(map(pack, commands))
         loop = asyncio.get_running_loop()
         request = Request(data, len(commands), deadline, loop.create_future())
-        if alone or not self._shares or len(data) > _LARGE or self._is_closed:
-            return self._exchange_alone(request)
+        if dedicated or not self._shares or len(data) > _LARGE_BYTES or self._is_closed:
+            return self._send_dedicated(request)
         self._queue.append(request)
-        if self._clock is None:
-            self._clock = loop.call_later(self._patience * _TICK, self._tick)
+        if self._deadline_timer is None:
+            delay = self._timeout * _CHECK_INTERVAL
+            self._deadline_timer = loop.call_later(delay, self._check_deadlines)
         if not self._is_flush_due:
             self._is_flush_due = True
             loop.call_soon(self._flush)
-        return request.done
+        return request.future
 
-    def _tick(self) -> None:
-        """Fail what waits too long: one timer for all requests, as one each costs 10 µs."""
-        self._clock = None
-        now = monotonic()
-        for request in self._queue:
-            if request.deadline <= now:
-                request.fail(lost(TimeoutError("no connection"), in_doubt=False))
-        self._queue = deque(request for request in self._queue if not request.done.done())
-        line = self._line
-        if line is not None:
-            # A request's time begins a moment before it is sent: what comes next must not go out on
-            # a connection that this one's silence condemns.
-            is_late = line.expire(now)
-            line.give_up_after(self._patience * (_NEARLY if is_late else 1))
-        if self._queue or (line is not None and line.outstanding):
-            loop = asyncio.get_running_loop()
-            self._clock = loop.call_later(self._patience * _TICK, self._tick)
-
-    def _flush(self) -> None:
-        """Write what is queued, as far as bounds allow."""
-        self._is_flush_due = False
-        if not self._queue:
-            return
-        line = self._line
-        if line is None or line.is_lost:
-            if self._connecting is None:
-                self._connecting = asyncio.ensure_future(self._connect())
-            return
-        requests: list[Request] = []
-        room = 0 if line.is_paused else _MOST_OUTSTANDING - line.outstanding
-        while self._queue and self._queue[0].count <= room:
-            request = self._queue.popleft()
-            # Not what its caller left before it was sent.
-            if not request.done.done():
-                requests.append(request)
-                room -= request.count
-        line.is_full = bool(self._queue)
-        if requests:
-            line.send(requests)
-
-    async def _connect(self) -> None:
-        """Get a connection to share."""
-        try:
-            await self._drop()
-            await self._free.acquire()
-            try:
-                async with asyncio.timeout(self._patience):
-                    connection = await self._take()
-            except BaseException:
-                self._free.release()
-                raise
-            self._line = Line(connection, self._flush)
-        except TimeoutError:
-            pass  # Those who still wait have deadlines of their own: it is tried again.
-        except Exception as exc:  # noqa: BLE001 - a credential provider's, say: it is the callers'
-            self._fail_queued(exc)
-        finally:
-            self._connecting = None
-        self._flush()
-
-    def _fail_queued(self, exc: Exception) -> None:
-        """Tell the callers of what was not sent why."""
-        is_usual = isinstance(exc, (exceptions.RedisError, OSError))
-        for request in self._queue:
-            request.fail(lost(exc, in_doubt=False) if is_usual else exc)
-        self._queue.clear()
-
-    def reset(self) -> None:
-        """Send no more on the shared connection: the server is not what it was."""
-        if self._line is not None:
-            self._line.retire()
+    def reconnect(self, reason: str) -> None:
+        """Use a new connection from now on; the old one closes once its replies have come."""
+        if self._shared is not None:
+            self._shared.drain(reason)
 
     async def close(self) -> None:
-        """Give back what is kept; calls under way get an error."""
+        """Close the connections; calls under way fail."""
         self._is_closed = True
-        if self._clock is not None:
-            self._clock.cancel()
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
         self._fail_queued(_closed())
-        for line in self._alone if self._owned else ():
-            line.abort()
-        if self._line is not None:
-            self._line.abort()
-        await self._drop()
+        # Those of a borrowed client are not ours to close: their requests end first.
+        for connection in self._dedicated if self._owned else ():
+            connection.invalidate(_CLOSED)
+        if self._shared is not None:
+            self._shared.invalidate(_CLOSED)
+        await self._close_shared()
 
-    async def _drop(self) -> None:
-        """Give back the connection that was shared, once it is closed."""
-        line = self._line
-        if line is None:
+    def _flush(self) -> None:
+        """Serve the queue. Due whenever a request, capacity or a connection arrives."""
+        self._is_flush_due = False
+        if not self._queue:
             return
-        if line.is_retired and line.outstanding:
-            await line.ended.wait()
-        line.abort()
+        # A queued request is served in one of three ways:
+        # 1. there is no usable connection: one task connects, and flushes when it ends;
+        # 2. the connection has capacity: the request joins this write;
+        # 3. it is paused or full: the request waits, and the connection calls back.
+        shared = self._shared
+        if shared is None or not shared.usable:
+            if self._connecting is None:
+                self._connecting = asyncio.ensure_future(self._connect())
+            return
+        requests: list[Request] = []
+        capacity = 0 if shared.paused else MAX_IN_FLIGHT - shared.in_flight
+        while self._queue and self._queue[0].count <= capacity:
+            request = self._queue.popleft()
+            # A request whose caller was cancelled before the write is never written.
+            if not request.future.done():
+                requests.append(request)
+                capacity -= request.count
+        shared.full = bool(self._queue)
+        if requests:
+            shared.write(requests)
+
+    def _check_deadlines(self) -> None:
+        """Fail expired requests. One timer for all of them, as one for each costs 10 µs."""
+        self._deadline_timer = None
+        now = monotonic()
+        for request in self._queue:
+            if request.deadline <= now:
+                request.fail(unanswered(TimeoutError("no connection"), in_doubt=False))
+        self._queue = deque(request for request in self._queue if not request.future.done())
+        shared = self._shared
+        if shared is not None:
+            # A request is queued shortly before it is written, so it can expire before the
+            # connection has been silent for the full timeout. Give up at 90 % then; else the retry
+            # goes to the dead connection.
+            any_expired = shared.expire(now)
+            shared.invalidate_if_silent(self._timeout * (_NEARLY_SILENT if any_expired else 1))
+        if self._queue or (shared is not None and shared.in_flight):
+            delay = self._timeout * _CHECK_INTERVAL
+            loop = asyncio.get_running_loop()
+            self._deadline_timer = loop.call_later(delay, self._check_deadlines)
+
+    async def _connect(self) -> None:
+        """Replace the shared connection."""
+        try:
+            await self._close_shared()
+            await self._available.acquire()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    connection = await self._acquire()
+            except BaseException:
+                self._available.release()
+                raise
+            self._shared = PipelinedConnection(connection, self._flush)
+        except TimeoutError:
+            pass  # Each queued request has its own deadline: the flush below connects again.
+        except Exception as exc:  # noqa: BLE001 - any, such as a credential provider's: callers get it
+            self._fail_queued(exc)
+        finally:
+            # Before the flush, which connects again only while no task does.
+            self._connecting = None
+        self._flush()
+
+    def _fail_queued(self, exc: Exception) -> None:
+        """Fail the requests that were never written."""
+        is_translatable = isinstance(exc, (exceptions.RedisError, OSError))
+        for request in self._queue:
+            request.fail(unanswered(exc, in_doubt=False) if is_translatable else exc)
+        self._queue.clear()
+
+    async def _close_shared(self) -> None:
+        """Close the shared connection and release it to the pool."""
+        shared = self._shared
+        if shared is None:
+            return
+        if shared.draining:
+            await shared.closed.wait()
+        shared.invalidate("the connection was closed")
         try:
             with CancelScope(shield=True):
-                await line.connection.disconnect()
-                await self._connections.give_back(line.connection)
+                await shared.connection.disconnect()
+                await self._pool.release(shared.connection)
         finally:
-            self._line = None
-            self._free.release()
+            # Not before the pool has the connection: the next holder of the permit acquires it, and
+            # an exhausted pool raises.
+            self._shared = None
+            self._available.release()
 
-    async def _take(self) -> Connection:
-        connection = await self._connections.take()
+    async def _acquire(self) -> Connection:
+        """Acquire a connection that is alive. The caller holds a permit."""
+        connection = await self._pool.acquire()
         try:
             if is_stale(connection):
                 await connection.disconnect()
                 await connection.connect()
         except BaseException:
             with CancelScope(shield=True):
-                await self._connections.give_back(connection)
+                await self._pool.release(connection)
             raise
         return connection
 
-    async def _exchange_alone(self, request: Request) -> Replies:
+    async def _send_dedicated(self, request: Request) -> Replies:
         if self._is_closed:
-            raise lost(_closed(), in_doubt=False)
+            raise unanswered(_closed(), in_doubt=False)
         in_doubt = False
         try:
-            async with asyncio.timeout(request.deadline - monotonic()), self._free:
-                connection = await self._take()
+            async with asyncio.timeout(request.deadline - monotonic()), self._available:
+                connection = await self._acquire()
                 in_doubt = not self._is_closed
-                return await self._exchange(connection, request)
+                return await self._round_trip(connection, request)
         except BackendError:
             raise
         except (exceptions.RedisError, OSError) as exc:
-            raise lost(exc, in_doubt=in_doubt) from exc
+            raise unanswered(exc, in_doubt=in_doubt) from exc
 
-    async def _exchange(self, connection: Connection, request: Request) -> Replies:
-        line = Line(connection, _nothing)
-        self._alone.add(line)
-        done, deadline = request.done, request.deadline
+    async def _round_trip(self, connection: Connection, request: Request) -> Replies:
+        """Send one request over a dedicated connection, and release it."""
+        pipelined = PipelinedConnection(connection, _ignore)
+        self._dedicated.add(pipelined)
+        future, deadline = request.future, request.deadline
         try:
+            # close() may have run while this connected, and has not seen this connection.
             if self._is_closed and self._owned:
-                line.abort()
+                pipelined.invalidate(_CLOSED)
                 raise _closed()
-            line.send([request])
-            return await asyncio.shield(done)
+            pipelined.write([request])
+            return await asyncio.shield(future)
         except asyncio.CancelledError:
-            # What the server has whole will be applied: before the caller's next request, if its
-            # reply is awaited. The rest must not arrive any more.
-            if line.is_written and monotonic() < deadline:
+            # A request that the server has received will be applied. Wait for its reply, so that
+            # it is applied before the caller's next request; a request that was written in part is
+            # cut off by closing the connection below.
+            if pipelined.flushed and monotonic() < deadline:
                 with CancelScope(shield=True):
-                    await asyncio.wait([done], timeout=min(_GRACE, deadline - monotonic()))
-            done.cancel()
+                    await asyncio.wait([future], timeout=min(_CANCEL_GRACE, deadline - monotonic()))
+            future.cancel()
             raise
         finally:
-            self._alone.discard(line)
+            self._dedicated.discard(pipelined)
             with CancelScope(shield=True):
-                if not line.hand_back():
+                if pipelined.reusable:
+                    pipelined.hand_back()
+                else:
+                    pipelined.invalidate("the call ended")
                     await connection.disconnect(nowait=True)
-                await self._connections.give_back(connection)
+                await self._pool.release(connection)
 
 
-def _nothing() -> None:
-    """Nobody waits for a connection that is not shared."""
+def _ignore() -> None:
+    """Do nothing: no request waits for a dedicated connection."""
+
+
+_CLOSED = "the store is closed"
 
 
 def _closed() -> Exception:
-    return exceptions.ConnectionError("the store is closed")
+    return exceptions.ConnectionError(_CLOSED)

@@ -1,7 +1,7 @@
-"""One connection that callers share: requests go out in their order, and so do replies come in.
+"""Pipelined connection: requests are written in order, and replies are matched to them in order.
 
-redis-py connects and logs in; from then on the transport speaks to a protocol of our own, because
-reading as redis-py does costs a timeout and a turn of the loop for every reply.
+redis-py connects and logs in. From then on the transport delivers to a protocol of our own, because
+redis-py's reader costs a timeout and a turn of the event loop for every reply.
 """
 
 import asyncio
@@ -16,66 +16,68 @@ from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import InvalidResponse
 
 from redis_store._connections.commands import Command, Replies
-from redis_store._connections.errors import translate
-from redis_store.errors import BackendError
+from redis_store._connections.errors import unanswered
 
 _INCOMPLETE = object()
-# Replies that are neither errors nor pushes: one look instead of two.
-_USUAL = frozenset({bytes, int, list, type(None)})
+# Types of replies that are neither errors nor pushes: one lookup instead of two type checks.
+_PLAIN = frozenset({bytes, int, list, type(None)})
 
 pack: Callable[[Command], bytes] = cast("Any", hiredis).pack_command
 
 
 class Request(msgspec.Struct, eq=False):
-    """Commands of one caller, packed, and the replies that have come.
+    """The packed commands of one caller, and their replies so far.
 
     Attributes:
-        data: What is written.
-        count: How many replies there will be.
-        deadline: Until when they are awaited, on the monotonic clock.
-        done: Gets the replies, or the error.
+        data: The bytes to write.
+        count: The number of commands, and so of replies.
+        deadline: When the caller stops waiting, on the monotonic clock.
+        future: Resolves to the replies, or to the error.
     """
 
     data: bytes
     count: int
     deadline: float
-    done: asyncio.Future[Replies]
+    future: asyncio.Future[Replies]
     replies: Replies = msgspec.field(default_factory=Replies)
 
     def fail(self, error: Exception) -> None:
-        """Hand the error to the caller, unless it left."""
-        if not self.done.done():
-            self.done.set_exception(error)
+        """Raise the error in the caller, unless it was cancelled."""
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
-class Line(asyncio.Protocol):
-    """A connection and the requests that await replies on it.
+class PipelinedConnection(asyncio.Protocol):
+    """A connection with any number of requests in flight.
 
     Args:
-        connection: A connected connection of redis-py's.
-        on_ready: Called when more can be written again, or the connection is lost.
+        connection: A connected connection of redis-py.
+        on_ready: Called when more may be written, or the connection is lost.
 
     Attributes:
-        is_paused: Whether the server reads more slowly than was written.
-        is_full: Whether somebody waits until fewer replies are outstanding.
-        is_retired: Whether it closes once all is answered.
-        outstanding: How many replies are awaited.
-        ended: Set when the connection is lost.
+        connection: The connection of redis-py.
+        in_flight: How many commands await their replies.
+        paused: Whether the transport's write buffer is full.
+        full: Set by the owner while requests wait for fewer in flight: replies then call
+            ``on_ready``.
+        closed: Set when the transport is closed.
     """
 
     def __init__(self, connection: Any, on_ready: Callable[[], None]) -> None:
         self.connection = connection
-        self.is_paused = False
-        self.is_full = False
-        self.is_retired = False
-        self.outstanding = 0
-        self._last_heard = 0.0
-        self.ended = asyncio.Event()
-        self._is_over = False
+        self.in_flight = 0
+        self.paused = False
+        self.full = False
+        self.closed = asyncio.Event()
         self._on_ready = on_ready
-        self._waiting: deque[Request] = deque()
+        # Why no more requests may be written; None while they may.
+        self._end: str | None = None
+        self._last_received = 0.0
+        # Redis replies in the order of the commands, so the first request owns the next reply. A
+        # cancelled or expired one keeps its place until its replies came.
+        self._requests: deque[Request] = deque()
         self._transport: asyncio.Transport = connection._writer.transport  # noqa: SLF001
-        # Whoever closes the connection waits until this one knows that it is closed.
+        # redis-py's protocol must still learn of the loss: its disconnect() waits for that.
         self._former = cast("asyncio.Protocol", self._transport.get_protocol())
         self._reader: Any = hiredis.Reader(
             protocolError=InvalidResponse,
@@ -85,124 +87,123 @@ class Line(asyncio.Protocol):
         self._transport.set_protocol(self)
 
     @property
-    def is_lost(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._is_over or self.is_retired or self._transport.is_closing()
-
-    def send(self, requests: Sequence[Request]) -> None:
-        """Write requests at once."""
-        if not self.outstanding:
-            self._last_heard = monotonic()
-        for request in requests:
-            self._waiting.append(request)
-            self.outstanding += request.count
-        data = [request.data for request in requests]
-        # Not writelines: over TLS, each line of it is a record of its own.
-        self._transport.write(data[0] if len(data) == 1 else b"".join(data))
+    def usable(self) -> bool:
+        """Whether requests may be written. The multiplexer asks before each write."""
+        return self._end is None and not self._transport.is_closing()
 
     @property
-    def is_written(self) -> bool:
-        """Whether the server, or the system on the way to it, has all that was sent."""
+    def reusable(self) -> bool:
+        """Whether redis-py may have the connection back: nothing in flight, nothing unread."""
+        # redis-py would take the rest of a half-received push for a reply.
+        return self.usable and not self.in_flight and not self._reader.has_data()
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is open only for the replies to the requests in flight."""
+        return bool(self._end and self.in_flight and not self._transport.is_closing())
+
+    @property
+    def flushed(self) -> bool:
+        """Whether every written byte has left this process."""
         return not self._transport.get_write_buffer_size()
 
-    def hand_back(self) -> bool:
-        """Let redis-py have the connection again; ``False`` where it is of no more use."""
-        # The rest of a push of which a part has come would be read as a reply.
-        if self.outstanding or self._reader.has_data():
-            self.abort()
-        if self.is_lost:
-            return False
+    def write(self, requests: Sequence[Request]) -> None:
+        """Write requests at once."""
+        if not self.in_flight:
+            self._last_received = monotonic()
+        for request in requests:
+            self._requests.append(request)
+            self.in_flight += request.count
+        data = [request.data for request in requests]
+        # Not writelines(): over TLS, it makes a record of each item.
+        self._transport.write(data[0] if len(data) == 1 else b"".join(data))
+
+    def hand_back(self) -> None:
+        """Let redis-py read the connection again. Only if it is ``reusable``."""
         self._transport.set_protocol(self._former)
-        return True
 
-    def expire(self, now: float) -> bool:
-        """Fail requests whose deadline has passed; tell whether there were any."""
-        late = [request for request in self._waiting if request.deadline <= now]
-        for request in late:
-            request.fail(lost(TimeoutError("no reply"), in_doubt=True))
-        return bool(late)
+    def drain(self, reason: str) -> None:
+        """Take no more requests, and close once those in flight are answered."""
+        self._end = self._end or reason
+        if not self._requests:
+            self._transport.abort()
 
-    def give_up_after(self, seconds: float) -> None:
-        """Give the connection up if replies are awaited and nothing came for so long."""
-        if self.outstanding and monotonic() - self._last_heard >= seconds:
-            self.abort()
-
-    def abort(self) -> None:
-        """Give the connection up; what awaits a reply gets an error."""
-        self._is_over = True
+    def invalidate(self, reason: str) -> None:
+        """Close now; requests in flight fail as in doubt."""
+        self._end = self._end or reason
         self._transport.abort()
 
-    def retire(self) -> None:
-        """Take no more requests, and close once all are answered."""
-        self.is_retired = True
-        if not self._waiting:
-            self.abort()
+    def expire(self, now: float) -> bool:
+        """Fail requests past their deadline; return whether there were any."""
+        expired = [request for request in self._requests if request.deadline <= now]
+        for request in expired:
+            request.fail(unanswered(TimeoutError("no reply"), in_doubt=True))
+        return bool(expired)
+
+    def invalidate_if_silent(self, seconds: float) -> None:
+        """Close if replies are due and nothing was received for so long."""
+        if self.in_flight and monotonic() - self._last_received >= seconds:
+            self.invalidate(f"no reply came for {seconds:g} s")
 
     def data_received(self, data: bytes) -> None:
-        """Hand replies to those who await them, in the order of their requests."""
-        self._last_heard = monotonic()
+        """Resolve requests, in order, with the replies that are complete."""
+        self._last_received = monotonic()
         self._reader.feed(data)
         try:
-            self._hand_out()
+            self._deliver()
         except (InvalidResponse, IndexError, ValueError):
-            # Not the protocol, or a reply that nobody asked for: nothing here can be trusted.
-            self.abort()
-        if self.is_retired and not self._waiting:
-            self.abort()
-        if self.is_full:
+            # Not RESP, or a reply to no request: no later reply could be matched.
+            self.invalidate("the server broke the protocol")
+        if self._end is not None and not self._requests:
+            self._transport.abort()
+        if self.full:
             self._on_ready()
 
-    def _hand_out(self) -> None:
-        gets, waiting = self._reader.gets, self._waiting
-        while (reply := gets()) is not _INCOMPLETE:
-            is_usual = type(reply) in _USUAL
-            if not is_usual and isinstance(reply, hiredis.PushNotification):
+    def _deliver(self) -> None:
+        next_reply, requests = self._reader.gets, self._requests
+        while (reply := next_reply()) is not _INCOMPLETE:
+            is_plain = type(reply) in _PLAIN
+            if not is_plain and isinstance(reply, hiredis.PushNotification):
                 continue
-            request = waiting[0]
+            request = requests[0]
             replies = request.replies
             replies.append(reply)
-            if not is_usual and isinstance(reply, Exception):
+            if not is_plain and isinstance(reply, Exception):
                 replies.has_errors = True
             if len(replies) == request.count:
-                waiting.popleft()
-                self.outstanding -= request.count
-                if not request.done.done():
-                    request.done.set_result(replies)
+                requests.popleft()
+                self.in_flight -= request.count
+                if not request.future.done():
+                    request.future.set_result(replies)
 
     def pause_writing(self) -> None:
         """Take no more requests: see ``asyncio.Protocol``."""
-        self.is_paused = True
+        self.paused = True
 
     def resume_writing(self) -> None:
         """Take requests again: see ``asyncio.Protocol``."""
-        self.is_paused = False
+        self.paused = False
         self._on_ready()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail what awaits a reply: it may have been applied."""
-        self._is_over = True
-        cause = exc or LostError("the connection was closed")
-        for request in self._waiting:
-            request.fail(lost(cause, in_doubt=True))
-        self._waiting.clear()
-        self.outstanding = 0
-        self.ended.set()
+        """Fail the requests in flight: the server may have applied them."""
+        # Recorded here too, as a TLS transport does not say is_closing() once it is closed.
+        self._end = self._end or "the connection was closed"
+        cause = exc or LostError(self._end)
+        for request in self._requests:
+            request.fail(unanswered(cause, in_doubt=True))
+        self._requests.clear()
+        self.in_flight = 0
+        self.closed.set()
         self._former.connection_lost(exc)
         self._on_ready()
 
 
 def is_stale(connection: Any) -> bool:
-    """Whether a connection of redis-py's ended, or anything came, while nobody used it.
+    """Whether an idle connection of redis-py was closed, or received unrequested data.
 
-    Its pools may ignore that, and an end is told once: a request would wait until its deadline.
+    redis-py's pools may miss both. A transport reports its end only once, so a request written to a
+    closed one would wait until its deadline.
     """
     reader, transport = connection._reader, connection._writer.transport  # noqa: SLF001
     return reader.at_eof() or bool(reader._buffer) or transport.is_closing()  # noqa: SLF001
-
-
-def lost(cause: Exception, *, in_doubt: bool) -> BackendError:
-    """Build the error of a request that got no reply."""
-    error = translate(cause)
-    error.details["in_doubt"] = in_doubt
-    error.__cause__ = cause
-    return error

@@ -1,4 +1,4 @@
-"""A primary that sentinels name, and optionally its replicas for reads."""
+"""Sentinel deployment: a primary that sentinels name, and optionally its replicas for reads."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,37 +8,35 @@ import redis.asyncio as aioredis
 from redis import exceptions
 
 from redis_store._connections.commands import Command, Reply, is_read
-from redis_store._connections.current_call import CURRENT
-from redis_store._connections.deployment import Job, Limits
+from redis_store._connections.current_call import current_call
+from redis_store._connections.deployment import Limits, PendingCommands
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import Node
-from redis_store._connections.standalone import StandaloneClient, node_of
+from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.standalone import StandaloneDeployment, multiplexer_of
 from redis_store.errors import BackendError, BackendUnavailableError
 
 
 class Sentinels(aioredis.Sentinel):
-    """Sentinels that are asked one after the other, by one caller at a time."""
+    """Sentinels that are asked in turn, by one caller at a time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cast("Any", super()).__init__(*args, **kwargs)
-        self._asking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def discover_master(self, service_name: str) -> Any:
-        """Return the address of the primary.
-
-        redis-py puts whoever answers first in front: two at once would each overwrite what the
-        other moved, so that a sentinel is never asked again, nor closed.
-        """
-        async with self._asking:
+        """Return the address of the primary."""
+        # redis-py swaps the sentinel that answered to the front of its list. Two swaps at once
+        # overwrite each other, and the sentinel that drops out is never asked, nor closed, again.
+        async with self._lock:
             return await cast("Any", super()).discover_master(service_name)
 
 
-class SentinelClient(StandaloneClient):
-    """Commands to the current primary.
+class SentinelDeployment(StandaloneDeployment):
+    """The current primary behind some sentinels, and its replicas.
 
     Args:
         sentinel: Names the primary.
-        service: What the sentinels call the deployment.
+        service: The sentinels' name for the deployment.
         limits: What is asked of the connections.
         reads_replicas: Whether public reads go to replicas.
     """
@@ -51,28 +49,17 @@ class SentinelClient(StandaloneClient):
         *,
         reads_replicas: bool,
     ) -> None:
-        # As redis-py types these partially.
+        # redis-py types these methods only in part.
         self._sentinel = cast("Any", sentinel)
         super().__init__(self._sentinel.master_for(service), limits, owned=True)
         self._service = service
-        self._replicas: Any = self._sentinel.slave_for(service) if reads_replicas else None
-        self._reading = node_of(self._replicas or self.raw, limits, owned=True)
+        self._replica_client: Any = None
+        self._replicas: Multiplexer | None = None
+        if reads_replicas:
+            self._replica_client = self._sentinel.slave_for(service)
+            self._replicas = multiplexer_of(self._replica_client, limits, owned=True)
 
-    def _only_node(self, commands: Sequence[Command]) -> Node | None:
-        # After trouble with a replica the primary is asked: see ``_round``.
-        call = CURRENT.get()
-        reads = self._replicas is not None and call is not None and call.reads
-        return self._reading if reads and all(map(is_read, commands)) else self._node
-
-    def _take(self, job: Job, at: int, reply: Reply, node: Node) -> None:
-        """Note a reply; a primary that was demoted is left, and its successor asked."""
-        if isinstance(reply, Exception) and translate(reply).details["reason"] == "READONLY":
-            node.reset()
-            job.refused([at], translate(reply))
-        else:
-            job.take(at, reply)
-
-    async def connect(self) -> None:
+    async def discover(self) -> None:
         """Ask the sentinels for the primary.
 
         Raises:
@@ -89,18 +76,34 @@ class SentinelClient(StandaloneClient):
 
     async def close(self) -> None:
         """Close the connections, those to the sentinels too."""
-        self.patient = False
-        await self._reading.close()
+        self.retries = False
         if self._replicas is not None:
-            await self._replicas.aclose(close_connection_pool=True)
+            await self._replicas.close()
+            await self._replica_client.aclose(close_connection_pool=True)
         await super().close()
-        # The pool leaves these open.
+        # Closing the pool does not close these.
         for sentinel in self._sentinel.sentinels:
             await sentinel.aclose(close_connection_pool=True)
 
+    def _only_node(self, commands: Sequence[Command]) -> Multiplexer | None:
+        # Only the first attempt may use a replica: retries go to the primary, by _assign.
+        call = current_call.get()
+        reads = self._replicas is not None and call is not None and call.read_only
+        return self._replicas if reads and all(map(is_read, commands)) else self._multiplexer
+
+    def _record_reply(
+        self, pending: PendingCommands, position: int, reply: Reply, multiplexer: Multiplexer
+    ) -> None:
+        """Record a reply. A demoted primary is left, and its successor gets the command."""
+        if isinstance(reply, Exception) and translate(reply).details["reason"] == "READONLY":
+            multiplexer.reconnect("the primary was demoted")
+            pending.requeue([position], translate(reply))
+        else:
+            pending.resolve(position, reply)
+
 
 def _diagnosis(service: str, answers: Sequence[object]) -> BackendError:
-    """Say why no sentinel named a primary, by what each answers to SENTINEL MASTERS."""
+    """Say why no sentinel named a primary, from their replies to SENTINEL MASTERS."""
     services = [cast("Mapping[str, Any]", each) for each in answers if isinstance(each, dict)]
     if not services:
         return _refusal(service, answers)
@@ -112,7 +115,7 @@ def _diagnosis(service: str, answers: Sequence[object]) -> BackendError:
 
 
 def _refusal(service: str, answers: Sequence[object]) -> BackendError:
-    """Say why no sentinel answered: what any of them said tells more than that one is away."""
+    """Say why no sentinel answered. An error reply tells more than an unreachable sentinel."""
     if _is_any(answers, exceptions.AuthenticationError):
         why = "refuse the login: check sentinel_username and sentinel_password"
         return _error(BackendUnavailableError, why, "NOAUTH", service)

@@ -1,4 +1,4 @@
-"""Cluster slots."""
+"""Cluster hash slots."""
 
 from binascii import crc_hqx
 
@@ -6,7 +6,7 @@ SLOTS = 16384
 
 
 def slot_of(key: str) -> int:
-    """Return a key's cluster slot: CRC16 of its hash tag, per the Redis Cluster specification."""
+    """Return a key's hash slot: CRC16 of its hash tag, per the Redis Cluster specification."""
     _, brace, rest = key.partition("{")
     tag, closing, _ = rest.partition("}")
     hashed = tag if brace and closing and tag else key

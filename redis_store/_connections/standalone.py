@@ -1,4 +1,4 @@
-"""One server, over the pool of a redis.asyncio client."""
+"""Standalone deployment: one server, over the pool of a redis.asyncio client."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -6,54 +6,59 @@ from typing import Any, cast
 import redis.asyncio as aioredis
 
 from redis_store._connections.commands import Command
-from redis_store._connections.deployment import Deployment, Job, Limits, Part
-from redis_store._connections.multiplexer import Node, Pool
+from redis_store._connections.deployment import Deployment, Limits, NodeBatch, PendingCommands
+from redis_store._connections.multiplexer import ClientPool, Multiplexer
 from redis_store.errors import BackendError
 
 _SCAN_COUNT = 1000
 
 
-class StandaloneClient(Deployment):
-    """Commands to one server."""
+class StandaloneDeployment(Deployment):
+    """One server.
 
-    def __init__(self, raw: aioredis.Redis, limits: Limits, *, owned: bool) -> None:
-        super().__init__(raw, limits)
+    Args:
+        client: The client whose pool is used.
+        limits: What is asked of the connections.
+        owned: Whether to close the client.
+    """
+
+    def __init__(self, client: aioredis.Redis, limits: Limits, *, owned: bool) -> None:
+        super().__init__(client, limits)
         self._owned = owned
-        self._node = node_of(raw, limits, owned=owned)
+        self._multiplexer = multiplexer_of(client, limits, owned=owned)
 
-    async def connect(self) -> None:
-        """Find the server; the first command does that here."""
+    async def discover(self) -> None:
+        """Do nothing: the address is known."""
 
-    def _only_node(self, commands: Sequence[Command]) -> Node | None:  # noqa: ARG002
-        return self._node
-
-    async def _round(self, job: Job) -> None:
-        positions, job.pending = job.pending, []
-        await self._exchange(job, [Part(self._node, positions)])
+    async def close(self) -> None:
+        """Close the connections, and the client unless it is borrowed."""
+        self.retries = False
+        await self._multiplexer.close()
+        if self._owned:
+            await self.client.aclose(close_connection_pool=True)
 
     async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
-        """Look at some keys: see ``Client.scan``."""
+        """Scan some thousand keys: see ``Deployment.scan``."""
         reply = (await self.send([scan_command(pattern, kind, cursor or "0")]))[0]
         if isinstance(reply, BackendError):
             raise reply
-        following = reply[0].decode()
-        return "" if following == "0" else following, reply[1]
+        next_cursor = reply[0].decode()
+        return "" if next_cursor == "0" else next_cursor, reply[1]
 
-    async def close(self) -> None:
-        """Close the connections, unless the client is borrowed."""
-        self.patient = False
-        await self._node.close()
-        if self._owned:
-            await self.raw.aclose(close_connection_pool=True)
+    def _only_node(self, commands: Sequence[Command]) -> Multiplexer | None:  # noqa: ARG002
+        return self._multiplexer
 
-
-def node_of(raw: aioredis.Redis, limits: Limits, *, owned: bool) -> Node:
-    """Return the server behind a client."""
-    pool = Pool(cast("Any", raw).connection_pool)
-    return Node(pool, pool.size, shares=owned, patience=limits.timeout)
+    def _assign(self, pending: PendingCommands) -> list[NodeBatch]:
+        return [NodeBatch(self._multiplexer, pending.take())]
 
 
-def scan_command(pattern: str, kind: str, cursor: str) -> tuple[str | int, ...]:
-    """Build the command that looks at some thousand keys."""
-    of_kind = ("TYPE", kind) if kind else ()
-    return ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT, *of_kind)
+def multiplexer_of(client: aioredis.Redis, limits: Limits, *, owned: bool) -> Multiplexer:
+    """Build the multiplexer over a client's pool."""
+    pool = ClientPool(cast("Any", client).connection_pool)
+    return Multiplexer(pool, owned=owned, timeout=limits.timeout)
+
+
+def scan_command(pattern: str, kind: str, cursor: str) -> Command:
+    """Build a SCAN of some thousand keys; ``kind`` is the type of the values, ``""`` for any."""
+    type_filter = ("TYPE", kind) if kind else ()
+    return ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT, *type_filter)

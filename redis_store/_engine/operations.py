@@ -10,7 +10,7 @@ from functools import wraps
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from redis_store._connections.current_call import CURRENT, Call
+from redis_store._connections.current_call import Call, current_call
 from redis_store._engine.database import Database
 from redis_store.errors import RedisStoreError
 
@@ -55,7 +55,7 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
     @wraps(method)
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         # One that another one makes is a part of it.
-        token = CURRENT.set(Call(monotonic(), reads)) if CURRENT.get() is None else None
+        token = current_call.set(Call(monotonic(), reads)) if current_call.get() is None else None
         try:
             return await method(self, *args, **kwargs)
         except RedisStoreError as error:
@@ -63,7 +63,7 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
             raise
         finally:
             if token is not None:
-                CURRENT.reset(token)
+                current_call.reset(token)
 
     return call
 

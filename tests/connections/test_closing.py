@@ -26,7 +26,7 @@ async def closed_under(
     ask: Asked, calls: "Sequence[asyncio.Future[None]]", *, in_doubt: bool
 ) -> None:
     with anyio.fail_after(1):
-        await ask.node.close()
+        await ask.multiplexer.close()
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
     for outcome in outcomes:
         assert isinstance(outcome, BackendUnavailableError)
@@ -58,7 +58,7 @@ async def test_a_call_that_just_began_leaves_nothing(number: int) -> None:
     async with Scripted(silence) as server, asked(server.url) as ask:
         call = asyncio.ensure_future(ask.echo("x"))
         await turns(number)
-        await ask.node.close()
+        await ask.multiplexer.close()
         with anyio.fail_after(1), pytest.raises(BackendUnavailableError):
             await call
         connections = server.connections
@@ -72,9 +72,9 @@ async def test_a_call_alone_that_connects_leaves_nothing() -> None:
     """ST-03: the connection it gets after the close is closed too."""
     async with Scripted(echo) as server, asked(server.url) as ask:
         server.greets.clear()
-        call = asyncio.ensure_future(ask.echo("x", alone=True))
+        call = asyncio.ensure_future(ask.echo("x", dedicated=True))
         await until(lambda: server.connections == 1, "it connects")
-        await ask.node.close()
+        await ask.multiplexer.close()
         server.greets.set()
         with pytest.raises(BackendUnavailableError, match="closed"):
             await call

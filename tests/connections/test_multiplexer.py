@@ -64,7 +64,7 @@ async def test_no_caller_gets_anothers_reply(seed: int, protocol: int, own: Serv
             word = f"{number} {turn} " + "x" * random.choice([0, 0, 10, 5_000, 70_000])
             with anyio.move_on_after(random.choice([0, 0.0005, 0.002, 1, 1])):
                 try:
-                    await ask.echo(word, alone=random.random() < 0.05)
+                    await ask.echo(word, dedicated=random.random() < 0.05)
                     answered += 1
                 except BackendUnavailableError:
                     lost += 1
@@ -110,7 +110,7 @@ async def test_no_more_connections_than_allowed(size: int, own: Server) -> None:
     async with Raw(own.url) as raw:
         before = (await raw("CLIENT", "LIST")).count(b"\n")
         async with asked(own.url, size=size) as ask:
-            calls = [ask.echo(f"{n}", alone=n % 3 > 0) for n in range(300)]
+            calls = [ask.echo(f"{n}", dedicated=n % 3 > 0) for n in range(300)]
             await asyncio.gather(*calls, *(ask.echo("x" * 70_000) for _ in range(20)))
             open_ = (await raw("CLIENT", "LIST")).count(b"\n") - before
             assert 0 < open_ <= size

@@ -32,14 +32,14 @@ async def test_calls_of_one_turn_are_one_write() -> None:
         assert server.connections == 1
 
 
-async def test_what_is_large_or_alone_has_another_connection() -> None:
+async def test_what_is_large_or_dedicated_has_another_connection() -> None:
     """It would keep the others waiting; then the connection is there for the next."""
     async with Scripted(echo) as server, asked(server.url) as ask:
         await ask.echo("small")
         await ask.echo("x" * 65_000)
         assert server.connections == 1
         await ask.echo("x" * 65_536)
-        await ask.echo("wait", alone=True)
+        await ask.echo("wait", dedicated=True)
         assert server.connections == 2
 
 
@@ -135,7 +135,7 @@ async def test_commands_of_one_call_count_each() -> None:
     async with Scripted(silence) as server, asked(server.url) as ask:
         commands = [("GET", "x")] * 2_400
         calls = [
-            asyncio.ensure_future(ask.node.exchange(commands, monotonic() + 5)) for _ in range(5)
+            asyncio.ensure_future(ask.multiplexer.send(commands, monotonic() + 5)) for _ in range(5)
         ]
         await until(lambda: len(server.received) >= 9_600, "four arrived")
         server.send(b"+x\r\n" * 2_399)
@@ -184,14 +184,14 @@ async def test_only_what_was_sent_is_in_doubt_when_the_connection_is_lost() -> N
         assert server.connections == 2
 
 
-@pytest.mark.parametrize("alone", [False, True])
-async def test_losses_cost_no_connections(alone: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("dedicated", [False, True])
+async def test_losses_cost_no_connections(dedicated: bool) -> None:  # noqa: FBT001
     """With room for two a third would fail, and so would a place that is never given back."""
     async with Scripted(silence) as server, asked(server.url, size=2) as ask:
         for number in range(1, 201):
             calls = [asyncio.ensure_future(ask.echo("x")) for _ in range(2)]
-            if alone:
-                calls.append(asyncio.ensure_future(ask.echo("x", alone=True)))
+            if dedicated:
+                calls.append(asyncio.ensure_future(ask.echo("x", dedicated=True)))
             wanted = number * len(calls)
             while len(server.received) < wanted:
                 await turns(1)
@@ -199,24 +199,24 @@ async def test_losses_cost_no_connections(alone: bool) -> None:  # noqa: FBT001
             for outcome in await asyncio.gather(*calls, return_exceptions=True):
                 assert isinstance(outcome, BackendUnavailableError)
                 assert outcome.details["reason"] == "UNAVAILABLE"
-        assert server.connections == 200 * (1 + alone)
+        assert server.connections == 200 * (1 + dedicated)
 
 
-@pytest.mark.parametrize("alone", [False, True])
-async def test_a_connection_that_ended_meanwhile_is_replaced(alone: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("dedicated", [False, True])
+async def test_a_connection_that_ended_meanwhile_is_replaced(dedicated: bool) -> None:  # noqa: FBT001
     """Nobody is told, as nothing was under way."""
     async with Scripted(echo) as server, asked(server.url) as ask:
         for number in range(1, 4):
-            await ask.echo("x", alone=alone)
+            await ask.echo("x", dedicated=dedicated)
             assert server.connections == number
             server.end() if number % 2 else server.cut()
             await turns()
-        await ask.echo("x", alone=alone)
+        await ask.echo("x", dedicated=dedicated)
 
 
 async def test_a_server_that_does_not_greet_is_not_waited_for() -> None:
     """Nothing was sent, so nothing is in doubt; once it greets the next call works."""
-    async with Scripted(echo) as server, asked(server.url, patience=0.5) as ask:
+    async with Scripted(echo) as server, asked(server.url, seconds=0.5) as ask:
         server.greets.clear()
         began = monotonic()
         with pytest.raises(BackendTimeoutError) as caught:
@@ -230,7 +230,7 @@ async def test_a_server_that_does_not_greet_is_not_waited_for() -> None:
 
 async def test_a_silent_connection_is_given_up() -> None:
     """Late replies reach nobody: the next call has another connection."""
-    async with Scripted(silence) as server, asked(server.url, patience=0.5) as ask:
+    async with Scripted(silence) as server, asked(server.url, seconds=0.5) as ask:
         began = monotonic()
         with pytest.raises(BackendTimeoutError) as caught:
             await ask.echo("x")
@@ -249,7 +249,7 @@ async def test_replies_to_what_was_sent_come_before_the_connection_is_left() -> 
     async with Scripted(silence) as server, asked(server.url) as ask:
         before = [asyncio.ensure_future(ask.echo(str(n))) for n in range(3)]
         await until(lambda: len(server.received) == 3, "all arrived")
-        ask.node.reset()
+        ask.multiplexer.reconnect("demoted")
         after = asyncio.ensure_future(ask.echo("after"))
         await turns()
         assert server.connections == 1

@@ -6,10 +6,12 @@ from typing import Any, cast
 import pytest
 
 from redis_store import RedisStore
+from redis_store._connections.commands import SCRIPTS
 from tests.contract.test_costs import COSTS
 from tests.support.deployments.place import Place
 from tests.support.deployments.variants import TOPOLOGIES
 from tests.support.records.memory_calls import every_call, furnish
+from tests.support.wire.raw import Raw
 
 # Beyond the hash-tagged layout on one server: what confirms an id, or asks again for one that was
 # forgotten, must wait for another node.
@@ -40,6 +42,24 @@ async def test_a_cluster_costs_at_most_one_round_trip_more(place: Place) -> None
             await call(store.memory)
             assert len(rounds) == COSTS[name].tagged_round_trips + WAITS.get(name, 0), name
         await other.memory.dangerously_clear_all()
+
+
+@pytest.mark.parametrize("variant", TOPOLOGIES[-1:], ids=str, indirect=True)
+async def test_each_primary_loads_each_script_once(place: Place, raw: Raw) -> None:
+    """ST-01: init sends every script to every primary, and none a second time."""
+    slots = await raw("CLUSTER", "SLOTS")
+    primaries = {(host, port) for _, _, (host, port, *_), *_ in slots}
+    assert len(primaries) > 1
+    before = _script_calls(await raw.commandstats())
+    async with place.store():
+        pass
+    after = _script_calls(await raw.commandstats())
+    assert after - before == len(SCRIPTS) * len(primaries)
+
+
+def _script_calls(stats: dict[str, int]) -> int:
+    """How often SCRIPT was called: Redis 6.2 counts it whole, later ones by subcommand."""
+    return sum(calls for name, calls in stats.items() if name.startswith("script"))
 
 
 def _count_rounds(store: RedisStore) -> list[Sequence[Any]]:

@@ -1,4 +1,4 @@
-"""One node of the library, opened on a server, and calls that say who they are."""
+"""A multiplexer opened on a server, and calls that say who they are."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 import redis.asyncio as aioredis
 
-from redis_store._connections.multiplexer import Node, Pool
+from redis_store._connections.multiplexer import ClientPool, Multiplexer
 from tests.support.inspection.leftovers import no_leaks
 
 LOOPS = [
@@ -33,34 +33,36 @@ async def turns(number: int = 50) -> None:
 
 
 class Asked:
-    """A node that is asked for one thing at a time."""
+    """A multiplexer that is sent one command at a time."""
 
-    def __init__(self, node: Node, patience: float) -> None:
-        self.node = node
-        self._patience = patience
+    def __init__(self, multiplexer: Multiplexer, timeout: float) -> None:
+        self.multiplexer = multiplexer
+        self._timeout = timeout
 
-    async def __call__(self, *command: str | bytes | int, alone: bool = False) -> Any:
-        replies = await self.node.exchange([command], monotonic() + self._patience, alone=alone)
-        (reply,) = replies
+    async def __call__(self, *command: str | bytes | int, dedicated: bool = False) -> Any:
+        deadline = monotonic() + self._timeout
+        (reply,) = await self.multiplexer.send([command], deadline, dedicated=dedicated)
         return reply
 
-    async def echo(self, word: str, *, alone: bool = False) -> None:
+    async def echo(self, word: str, *, dedicated: bool = False) -> None:
         """Have the server repeat a word; assert that the reply is the one to it."""
-        assert await self("ECHO", word, alone=alone) == word.encode(), "another caller's reply"
+        assert await self("ECHO", word, dedicated=dedicated) == word.encode(), (
+            "another caller's reply"
+        )
 
 
 @asynccontextmanager
 async def asked(
-    url: str, *, size: int = 50, patience: float = 5.0, **options: Any
+    url: str, *, size: int = 50, seconds: float = 5.0, **options: Any
 ) -> AsyncGenerator[Asked]:
-    """Open a node whose callers share a connection; nothing of it may be left afterwards."""
+    """Open a multiplexer that owns its pool; nothing of it may be left afterwards."""
     await first_stream()
     async with no_leaks():
         from_url = cast("Any", aioredis.ConnectionPool).from_url
-        pool = from_url(url, max_connections=size, socket_timeout=patience, **options)
-        node = Node(Pool(pool), size, shares=True, patience=patience)
+        pool = from_url(url, max_connections=size, socket_timeout=seconds, **options)
+        multiplexer = Multiplexer(ClientPool(pool), owned=True, timeout=seconds)
         try:
-            yield Asked(node, patience)
+            yield Asked(multiplexer, seconds)
         finally:
-            await node.close()
+            await multiplexer.close()
             await pool.aclose()
