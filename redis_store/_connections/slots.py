@@ -1,10 +1,12 @@
 """Cluster hash slots."""
 
 from binascii import crc_hqx
+from functools import lru_cache
 
 SLOTS = 16384
 
 
+@lru_cache(maxsize=8192)
 def slot_of(key: str) -> int:
     """Return a key's hash slot: CRC16 of its hash tag, per the Redis Cluster specification."""
     _, brace, rest = key.partition("{")

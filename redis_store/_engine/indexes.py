@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
+from redis_store._connections.commands import Command
 from redis_store._engine import codecs
 from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import RUN_NAMESPACE, Keys
@@ -103,10 +104,12 @@ class Kind(NamedTuple, Generic[R]):
 
 def _of_thread(keys: Keys, _: str, thread: Thread) -> set[Entry]:
     """A thread is listed under its owner and among all, by both dates."""
+    scores = [epoch_us(getattr(thread, field)) for field in SORT_FIELDS]
+    indexes = [keys.thread_indexes(thread.id, thread.resource_id, field) for field in SORT_FIELDS]
     return {
-        Entry(index, thread.id, epoch_us(getattr(thread, field)))
-        for field in SORT_FIELDS
-        for index in keys.thread_indexes(thread.id, thread.resource_id, field)
+        Entry(index, thread.id, score_us)
+        for score_us, listing in zip(scores, indexes, strict=True)
+        for index in listing
     }
 
 
@@ -213,11 +216,9 @@ async def entries_of(
 def relist(tx: Transaction, before: Collection[Entry], after: Collection[Entry]) -> None:
     """Enter a record where it belongs now, and only then remove it from where it did."""
     kept = {(entry.key, entry.member) for entry in after}
-    for entry in after:
-        tx.command("ZADD", entry.key, entry.score_us, entry.member)
-    for entry in before:
-        if (entry.key, entry.member) not in kept:
-            tx.command("ZREM", entry.key, entry.member)
+    entering: list[Command] = [("ZADD", e.key, e.score_us, e.member) for e in after]
+    leaving = [("ZREM", e.key, e.member) for e in before if (e.key, e.member) not in kept]
+    tx.run([*entering, *leaving])
 
 
 async def settle(

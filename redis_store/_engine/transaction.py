@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from redis_store._connections.commands import Argument
+from redis_store._connections.commands import Argument, Command
+from redis_store._connections.slots import slot_of
 from redis_store._engine import splices, steps
 from redis_store._engine.commit import Commit, PlainCommit, Reconciler
 from redis_store._engine.database import Database, Values
@@ -108,6 +109,12 @@ class Transaction:
         """Run a command on one sorted set, hash or string."""
         self._script(key).command((command, key, *args))
 
+    def run(self, commands: Sequence[Command]) -> None:
+        """Run commands, each on its first argument: a sorted set, hash or string."""
+        scripts = [self._script(str(key)) for _, key, *_ in commands]
+        for script, command in zip(scripts, commands, strict=True):
+            script.command(command)
+
     def advise(self, command: str, key: str, *args: Argument) -> None:
         """Run a command that does no harm where the transaction is refused after all.
 
@@ -144,7 +151,7 @@ class Transaction:
 
     def _script(self, key: str) -> SlotScript:
         """Return the script of the slot that has a key."""
-        slot = self.keys.slot(key) if self.keys.hash_tags else 0
+        slot = slot_of(key) if self.keys.hash_tags else 0
         script = self._scripts.get(slot)
         if script is None:
             script = self._scripts[slot] = SlotScript()

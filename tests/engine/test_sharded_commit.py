@@ -97,6 +97,7 @@ async def test_a_cancelled_commit_settles_its_indexes_after_a_rival(
     store: RedisStore, place: Place, name: str
 ) -> None:
     """GEN-12, GEN-11: between the record and its entries another store lists it elsewhere."""
+    point = 0
     async with gated_store(place) as (cancelled, gate):
         for point in count():
             await furnish(cancelled)
