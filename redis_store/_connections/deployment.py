@@ -166,13 +166,14 @@ class Deployment(ABC):
                 where ``details["in_doubt"]`` says so.
             BackendTimeoutError: No reply in time; writes may have been applied.
         """
+        deadline = self._deadline()
         confirms = self.min_replicas and self._needs_confirmation(commands)
         multiplexer = None if confirms else self._only_node(commands)
         outcome: Replies | BackendError | None = None
         if multiplexer is not None:
             # The usual case ends here: it needs no bookkeeping for retries.
             try:
-                outcome = await multiplexer.send(commands, self._deadline())
+                outcome = await multiplexer.send(commands, deadline)
                 if not outcome.has_errors:
                     return outcome
             except BackendError as error:

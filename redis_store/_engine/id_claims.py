@@ -30,14 +30,6 @@ class IdClaims:
         self._moved: dict[str, tuple[str, str]] = {}
         self._forgotten: dict[str, str] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._claimed or self._moved)
-
-    @property
-    def forgets(self) -> bool:
-        """Whether ids are forgotten."""
-        return bool(self._forgotten)
-
     def add(self, thread_id: str, message_ids: Iterable[str]) -> None:
         """Give messages to a thread, unless they are another's."""
         self._claimed |= dict.fromkeys(message_ids, thread_id)

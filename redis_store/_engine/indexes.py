@@ -237,11 +237,11 @@ async def settle(
         listed: The entries that were made for them.
     """
     while True:
-        check = Transaction(db)
-        check.expect(stored)
-        if await check.commit():
+        tx = Transaction(db)
+        tx.expect(stored)
+        stored = await tx.check()
+        if not stored:
             return
-        stored = check.conflicts
         tx, before = Transaction(db), listed
         listed = {
             key: ()

@@ -21,7 +21,6 @@ that its thread does not list: readers skip such a hint, and ``verify`` repairs 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from itertools import chain
 from typing import Any, TypeVar
 
 from anyio import CancelScope
@@ -30,7 +29,7 @@ from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._engine.commit import Commit, Reconciler, apply, refusal
 from redis_store._engine.database import Database, Values
 from redis_store._engine.id_claims import IdClaims
-from redis_store._engine.steps import SlotScript, Take
+from redis_store._engine.steps import SlotScript, Take, divide
 
 T = TypeVar("T")
 
@@ -42,7 +41,6 @@ class ShardedCommit(Commit):
     """Scripts for each slot, and what must come before and after them.
 
     Attributes:
-        claims: The message ids that the transaction gives to threads, takes and forgets.
         evict: Removes messages from a thread that their pointers do not lead to; set by whoever
             adds claims.
     """
@@ -54,8 +52,20 @@ class ShardedCommit(Commit):
         self._reconcilers: list[Reconciler] = []
         # Of every step that WAIT confirmed, how many replicas have it.
         self._replicas: list[int] = []
-        self.claims = IdClaims(db.keys)
+        self._claims: IdClaims | None = None
         self.evict: Evict = _evict_nothing
+
+    @property
+    def claims(self) -> IdClaims:
+        """The message ids that the transaction gives to threads, moves and forgets."""
+        if self._claims is None:
+            self._claims = IdClaims(self._db.keys)
+        return self._claims
+
+    @property
+    def has_claims(self) -> bool:
+        """Whether there are any."""
+        return self._claims is not None
 
     def advise(self, script: SlotScript, command: Command) -> None:  # noqa: ARG002 - see Commit
         """Send the write with the last script: see ``Commit``."""
@@ -82,39 +92,46 @@ class ShardedCommit(Commit):
         return await uninterrupted(self._run(scripts, repeatable=repeatable))
 
     async def _run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
-        stepwise = [script for script in scripts if script.has_steps]
-        conflicts = await self._reserve(stepwise)
-        if not conflicts:
-            conflicts, confirmations = await self._apply(stepwise, repeatable=repeatable)
-            if not conflicts:
-                replies = await self._publish([s for s in scripts if not s.has_steps])
-                await self._reconcile(replies, confirmations)
-                # Only now: the later phases must run although too few replicas confirmed a step.
-                self._db.require_replicas(min(self._replicas, default=None))
-        return conflicts
+        plain, checking, writing = divide(scripts)
+        conflicts = await self._reserve([*checking, *writing])
+        if conflicts:
+            return conflicts
+        rounds = [[script] for script in writing]
+        if checking:
+            rounds.insert(0, checking)
+        conflicts, confirmations = await self._apply(rounds, repeatable=repeatable)
+        if conflicts:
+            return conflicts
+        again = await self._publish(plain)
+        await self._reconcile(again, confirmations)
+        # Only now: the later phases must run although too few replicas confirmed a step.
+        if self._replicas:
+            self._db.require_replicas(min(self._replicas))
+        return {}
 
     async def _reserve(self, scripts: Sequence[SlotScript]) -> Values:
         """Phase 1. All conditions hold and all ids are ours, or nothing of it remains."""
-        if not self.claims and len(scripts) < 2:  # noqa: PLR2004 - one script needs no rehearsal
+        claims = self._claims
+        if claims is None and len(scripts) < 2:  # noqa: PLR2004 - one script needs no rehearsal
             return {}
-        claim = self.claims.claim()
+        claim = claims.claim() if claims else []
         # No script spans slots, so each is asked whether it would refuse before the first writes.
         checks = [script.call(checks_only=True) for script in scripts]
         replies = await self._send([*claim, *checks])
         claimed = replies[: len(claim)]
-        conflicts = self.claims.conflicts(claimed)
+        conflicts = claims.conflicts(claimed) if claims else {}
         for reply in replies[len(claim) :]:
             conflicts |= refusal(reply)
-        if conflicts:
-            await self._send(self.claims.release(claimed))
-            return conflicts
-        conflicts = self.claims.not_taken(await self._send(self.claims.take_over()))
-        if conflicts:
-            await self._send(self.claims.give_back())
+        if claims and conflicts:
+            await self._send(claims.release(claimed))
+        elif claims:
+            conflicts = claims.not_taken(await self._send(claims.take_over()))
+            if conflicts:
+                await self._send(claims.give_back())
         return conflicts
 
     async def _apply(
-        self, scripts: Sequence[SlotScript], *, repeatable: bool
+        self, rounds: Sequence[Sequence[SlotScript]], *, repeatable: bool
     ) -> tuple[Values, Sequence[Reply]]:
         """Phase 2. From here on a thread may be written.
 
@@ -127,15 +144,14 @@ class ShardedCommit(Commit):
         """
         results: list[tuple[SlotScript, Sequence[Reply]]] = []
         confirmations: Sequence[Reply] = ()
-        rounds = _rounds(scripts)
-        for together in rounds:
-            is_last = together is rounds[-1]
+        for scripts in rounds:
+            is_last = scripts is rounds[-1]
             applied = await apply(
                 self._db,
-                together,
+                scripts,
                 repeatable=repeatable,
                 advice=[command for command, _ in self._advice] if is_last else (),
-                then=self.claims.confirm() if is_last else (),
+                then=self._claims.confirm() if is_last and self._claims else (),
             )
             self._note_replicas(applied.confirmed)
             if applied.conflicts:
@@ -151,25 +167,27 @@ class ShardedCommit(Commit):
 
     async def _publish(self, scripts: Sequence[SlotScript]) -> Sequence[Reply]:
         """Phase 3. Return which forgotten messages are there again."""
-        plain = chain.from_iterable(script.plain_commands() for script in scripts)
-        commands = [*self.claims.forgetting(), *plain, *self._after]
-        again = self.claims.look_again()
-        replies = await self._send(commands, then=again)
+        forgetting = self._claims.forgetting() if self._claims else []
+        plain = [command for script in scripts for command in script.plain_commands()]
+        commands = [*forgetting, *plain, *self._after]
+        replies = await self._send(commands, self._claims.look_again() if self._claims else ())
         return replies[len(commands) :]
 
     async def _reconcile(self, again: Sequence[Reply], confirmations: Sequence[Reply]) -> None:
         """Phase 4. Of two writers that interleaved, the last one corrects the other slots."""
-        await self._send(self.claims.recall(again))
-        for thread_id, ids in self.claims.copies(confirmations).items():
-            await self.evict(thread_id, ids)
+        if self._claims:
+            await self._send(self._claims.recall(again))
+            for thread_id, ids in self._claims.copies(confirmations).items():
+                await self.evict(thread_id, ids)
         for reconciler in self._reconcilers:
             await reconciler()
 
     async def _undo_moves(self) -> None:
         """Give ids back to where their messages are, and remove the copies made so far."""
-        await self._send(self.claims.give_back())
-        for thread_id, ids in self.claims.arrivals().items():
-            await self.evict(thread_id, ids)
+        if self._claims:
+            await self._send(self._claims.give_back())
+            for thread_id, ids in self._claims.arrivals().items():
+                await self.evict(thread_id, ids)
 
     def _take_advice(self, replies: Sequence[Reply]) -> None:
         for (_, take), reply in zip(self._advice, replies, strict=True):
@@ -184,13 +202,6 @@ class ShardedCommit(Commit):
     def _note_replicas(self, confirmed: int | None) -> None:
         if confirmed is not None:
             self._replicas.append(confirmed)
-
-
-def _rounds(scripts: Sequence[SlotScript]) -> list[list[SlotScript]]:
-    """Put together what can run at once: all scripts that only check; then each that writes."""
-    checking = [script for script in scripts if not script.has_writes]
-    writing = [[script] for script in scripts if script.has_writes]
-    return [checking, *writing] if checking else writing
 
 
 async def _evict_nothing(thread_id: str, message_ids: Sequence[str]) -> None:
@@ -209,7 +220,8 @@ async def uninterrupted(steps: Coroutine[Any, Any, T]) -> T:
         try:
             await asyncio.wait([task])
         finally:
-            await asyncio.wait([task])
+            if not task.done():
+                await asyncio.wait([task])
             # Retrieve the exception: a cancelled caller never will, and asyncio logs those that
             # nobody retrieved.
             _ = task.cancelled() or task.exception()

@@ -11,7 +11,7 @@ from typing import TypeVar
 from redis_store._connections.commands import Argument, Command
 from redis_store._connections.slots import slot_of
 from redis_store._engine import splices, steps
-from redis_store._engine.commit import Commit, PlainCommit, Reconciler
+from redis_store._engine.commit import Commit, PlainCommit, Reconciler, refusal
 from redis_store._engine.database import Database, Values
 from redis_store._engine.sharded_commit import ShardedCommit
 from redis_store._engine.steps import LONG, SlotScript
@@ -130,6 +130,17 @@ class Transaction:
     def value_after(self, key: str) -> bytes | None:
         """Return what the transaction stores at a key; ``None`` if it removes it."""
         return self._script(key).values_after[key]
+
+    async def check(self) -> Values:
+        """Return the keys whose conditions do not hold, as they are now. One round trip.
+
+        Nothing is written, whatever the transaction has.
+        """
+        calls = [script.call(checks_only=True) for script in self._scripts.values()]
+        conflicts: Values = {}
+        for reply in await self.db.send(calls):
+            conflicts |= refusal(reply)
+        return conflicts
 
     async def commit(self, *, repeatable: bool = True) -> bool:
         """Apply the transaction: one round trip in the plain layout, see ``sharded_commit``.

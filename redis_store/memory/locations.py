@@ -122,7 +122,7 @@ async def moved(db: Database, lost: Mapping[str, str]) -> dict[str, str]:
         await anyio.sleep(pause)
         tx = Transaction(db)
         tx.expect(said | {keys.message(lost[id_], id_): None for id_ in lost})
-        if not await tx.commit():
+        if await tx.check():
             return await threads_of(db, lost)
     return {}
 

@@ -157,22 +157,25 @@ class ShardedThreadTransaction(ThreadTransaction):
     @property
     def has_writes(self) -> bool:
         """Whether there is more to do than to check."""
-        return bool(self._sharded.claims) or super().has_writes
+        return self._sharded.has_claims or super().has_writes
 
     def expect_location(self, thread_of: Mapping[str, str]) -> None:
         """Leave this to the claims: no script sees a message's pointer and its thread."""
 
     def claim(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Refuse unless the messages are new or in this thread; point them at it."""
-        self._sharded.claims.add(thread_id, message_ids)
+        if message_ids:
+            self._sharded.claims.add(thread_id, message_ids)
 
     def move(self, was_in: Mapping[str, str], target: Mapping[str, str]) -> None:
-        """Point messages at other threads; phase 4 evicts what is left in those they were in."""
-        self._sharded.claims.move(was_in, target)
+        """Point messages at other threads; phase 4 evicts them from those they were in."""
+        if was_in:
+            self._sharded.claims.move(was_in, target)
 
     def forget(self, thread_of: Mapping[str, str]) -> None:
         """Remove the pointers of messages, unless they lead elsewhere by now."""
-        self._sharded.claims.forget(thread_of)
+        if thread_of:
+            self._sharded.claims.forget(thread_of)
 
     def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
         """Move ``updated_at`` ahead: see ``ThreadTransaction``."""
