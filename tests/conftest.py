@@ -18,9 +18,15 @@ from redis_store import RedisStore
 from redis_store._engine.keys import Keys
 from tests.support.deployments.place import Place
 from tests.support.deployments.servers import Server, server_binaries
-from tests.support.deployments.variants import MATRICES, Deployments, Variant, variants_of
+from tests.support.deployments.variants import (
+    MATRICES,
+    Deployments,
+    Variant,
+    servers_of,
+    variants_of,
+)
 from tests.support.inspection.invariants import check_invariants, mend_hints
-from tests.support.wire.raw import Raw, connect_raw
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +43,12 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dic
             server = await Server.start(binary, workdir=tmp_path_factory.mktemp(name))
             running[name] = await stack.enter_async_context(server)
         yield running
+
+
+@pytest.fixture(scope="module")
+def binary(server_name: str) -> str:
+    """The path of a server binary: of each in turn in the full matrix, of one in the quick one."""
+    return server_binaries()[server_name]
 
 
 @pytest.fixture
@@ -67,6 +79,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = metafunc.definition.iter_markers("parametrize")
     if "variant" in metafunc.fixturenames and all(mark.args[0] != "variant" for mark in marks):
         metafunc.parametrize("variant", variants_of(metafunc), ids=str, indirect=True)
+    for argument, names in servers_of(metafunc).items():
+        metafunc.parametrize(argument, names, scope="module")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -106,10 +120,9 @@ async def place(variant: Variant, deployments: Deployments) -> Place:
 
 
 @pytest.fixture
-async def raw(place: Place) -> AsyncIterator[Raw]:
-    """A plain client on the test's deployment, to look behind the store."""
-    async with connect_raw(place.url) as client:
-        yield client
+async def raw(place: Place, deployments: Deployments) -> Raw:
+    """A plain client on the test's deployment, to look behind the store; tests share it."""
+    return await deployments.raw(place.url)
 
 
 @pytest.fixture
