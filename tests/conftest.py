@@ -83,6 +83,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(argument, names, scope="module")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that choose their event loop first.
+
+    While an async fixture of the session is set up, anyio runs every test on that fixture's loop.
+    """
+    items.sort(key=lambda item: "anyio_backend" not in _parameters(item))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Measure coverage where it tells something new: it takes as long as the tests themselves."""
@@ -99,10 +108,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def _repeats(item: pytest.Item) -> bool:
     """Whether a test runs code that others run: on a further topology, or in many programs."""
     names: Any = getattr(item, "fixturenames", ())
-    call: Any = getattr(item, "callspec", None)
-    variant = call.params.get("variant") if call else None
+    variant = _parameters(item).get("variant")
     is_further = isinstance(variant, Variant) and variant.topology != "embedded"
     return (is_further and "proxy" not in names) or "property" in item.path.parts
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    call: Any = getattr(item, "callspec", None)
+    return call.params if call else {}
 
 
 @pytest.fixture
