@@ -6,11 +6,13 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PEER := tests/interop/.peer
+# worksteal keeps the tests of a module in one process, which starts their servers once.
+ON_ALL_CORES := --numprocesses auto --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test interop peer bench bench-peers check format clean
+.PHONY: help demo test test-all interop peer bench bench-peers check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,9 +20,12 @@ help: ## Show this list
 demo: $(VENV)/.demo-ready ## See an agent's memory work on a server that starts by itself
 	@$(BIN)/python examples/quickstart.py
 
-# Coverage only of the whole suite: a part of it would fail the 95 % for no reason.
-test: $(VENV)/.dev-ready ## Run all tests with coverage; ARGS="-k threads" runs a part, without
-	@$(BIN)/python -m pytest $(if $(strip $(ARGS)),$(ARGS),--cov --numprocesses auto)
+test: $(VENV)/.dev-ready ## Run each test once or on two deployments; ARGS="-k threads" runs a part
+	@$(BIN)/python -m pytest $(if $(strip $(ARGS)),$(ARGS),$(ON_ALL_CORES))
+
+# Coverage only here: the quick matrix leaves out branches that belong to one topology.
+test-all: $(VENV)/.dev-ready ## Run each test on every deployment, with coverage
+	@$(BIN)/python -m pytest --matrix=full --cov $(ON_ALL_CORES) $(ARGS)
 
 interop: peer $(VENV)/.dev-ready ## Test with the published @mastra/redis on one database
 	@$(BIN)/python -m pytest tests/interop $(ARGS)

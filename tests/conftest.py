@@ -18,9 +18,15 @@ from redis_store import RedisStore
 from redis_store._engine.keys import Keys
 from tests.support.deployments.place import Place
 from tests.support.deployments.servers import Server, server_binaries
-from tests.support.deployments.variants import MATRICES, Deployments, Variant, variants_of
+from tests.support.deployments.variants import (
+    MATRICES,
+    Deployments,
+    Variant,
+    servers_of,
+    variants_of,
+)
 from tests.support.inspection.invariants import check_invariants, mend_hints
-from tests.support.wire.raw import Raw, connect_raw
+from tests.support.wire.raw import Raw
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +43,12 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dic
             server = await Server.start(binary, workdir=tmp_path_factory.mktemp(name))
             running[name] = await stack.enter_async_context(server)
         yield running
+
+
+@pytest.fixture(scope="module")
+def binary(server_name: str) -> str:
+    """The path of a server binary: of each in turn in the full matrix, of one in the quick one."""
+    return server_binaries()[server_name]
 
 
 @pytest.fixture
@@ -67,6 +79,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = metafunc.definition.iter_markers("parametrize")
     if "variant" in metafunc.fixturenames and all(mark.args[0] != "variant" for mark in marks):
         metafunc.parametrize("variant", variants_of(metafunc), ids=str, indirect=True)
+    for argument, names in servers_of(metafunc).items():
+        metafunc.parametrize(argument, names, scope="module")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that choose their event loop first.
+
+    While an async fixture of the session is set up, anyio runs every test on that fixture's loop.
+    """
+    items.sort(key=lambda item: "anyio_backend" not in _parameters(item))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,10 +108,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def _repeats(item: pytest.Item) -> bool:
     """Whether a test runs code that others run: on a further topology, or in many programs."""
     names: Any = getattr(item, "fixturenames", ())
-    call: Any = getattr(item, "callspec", None)
-    variant = call.params.get("variant") if call else None
+    variant = _parameters(item).get("variant")
     is_further = isinstance(variant, Variant) and variant.topology != "embedded"
     return (is_further and "proxy" not in names) or "property" in item.path.parts
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    call: Any = getattr(item, "callspec", None)
+    return call.params if call else {}
 
 
 @pytest.fixture
@@ -106,10 +133,9 @@ async def place(variant: Variant, deployments: Deployments) -> Place:
 
 
 @pytest.fixture
-async def raw(place: Place) -> AsyncIterator[Raw]:
-    """A plain client on the test's deployment, to look behind the store."""
-    async with connect_raw(place.url) as client:
-        yield client
+async def raw(place: Place, deployments: Deployments) -> Raw:
+    """A plain client on the test's deployment, to look behind the store; tests share it."""
+    return await deployments.raw(place.url)
 
 
 @pytest.fixture

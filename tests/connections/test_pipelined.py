@@ -21,6 +21,14 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
     return request.param
 
 
+async def test_the_event_loop_is_the_one_asked_for(
+    anyio_backend: tuple[str, dict[str, bool]],
+) -> None:
+    """Else the tests of this module say nothing about uvloop."""
+    loop = asyncio.get_running_loop()
+    assert type(loop).__module__.startswith("uvloop") == anyio_backend[1]["use_uvloop"]
+
+
 async def test_calls_of_one_turn_are_one_write() -> None:
     """One read of the server's has them all, in the order they were made in."""
     async with Scripted(echo) as server, asked(server.url) as ask:

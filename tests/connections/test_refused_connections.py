@@ -149,7 +149,6 @@ async def test_a_listener_that_is_no_server(
     assert error.code == code
 
 
-@pytest.mark.parametrize("binary", server_binaries().values(), ids=list(server_binaries()))
 async def test_a_cluster_node(binary: str, tmp_path: Path) -> None:
     """ST-01: a server in cluster mode is refused by name, not by its first redirection."""
     args = ("--cluster-enabled", "yes")

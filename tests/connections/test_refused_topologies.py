@@ -30,7 +30,7 @@ from tests.support.deployments.logins import (
 )
 from tests.support.deployments.nodes import LOCALHOST, Node
 from tests.support.deployments.sentinels import SentinelDeployment
-from tests.support.deployments.servers import free_port, server_binaries
+from tests.support.deployments.servers import free_port
 from tests.support.inspection.leftovers import no_leaks
 from tests.support.inspection.secrets_shown import all_said, check_secrets, refused
 
@@ -205,7 +205,6 @@ async def test_a_connection_string_for_another_topology(
         assert "not the servers that they watch" in str(error)
 
 
-@pytest.mark.parametrize("binary", server_binaries().values(), ids=list(server_binaries()))
 async def test_every_server_says_that_it_is_of_another_topology(
     binary: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

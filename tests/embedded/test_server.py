@@ -18,6 +18,14 @@ def corrupt_log(path: Path) -> None:
     newest.write_bytes(b"no log\r\n" + newest.read_bytes())
 
 
+async def test_the_event_loop_is_the_one_asked_for(
+    anyio_backend: tuple[str, dict[str, bool]],
+) -> None:
+    """Else the tests of this module say nothing about uvloop."""
+    loop = asyncio.get_running_loop()
+    assert type(loop).__module__.startswith("uvloop") == anyio_backend[1]["use_uvloop"]
+
+
 async def test_it_is_reached_through_a_unix_socket_only_its_owner_can_open() -> None:
     async with EmbeddedServer() as server, Raw(server.url) as client:
         assert await client("PING") == b"PONG"

@@ -14,7 +14,7 @@ import pytest
 from redis_store import BackendError, BackendTimeoutError, BackendUnavailableError, RedisStore
 from redis_store._engine.keys import Keys
 from tests.faults.pairs import standing_still
-from tests.support.deployments.servers import Server, server_binaries
+from tests.support.deployments.servers import Server
 from tests.support.inspection.invariants import check_invariants
 from tests.support.records.builders import message, thread
 from tests.support.records.memory_calls import every_call, furnish
@@ -47,11 +47,11 @@ def raises_in_time(kind: type[BackendError], code: str, says: str | None = None)
     assert 0.9 * SHORT.total_seconds() < monotonic() - began < SHORT.total_seconds() + 0.5
 
 
-@pytest.fixture(params=server_binaries().values(), ids=list(server_binaries()))
-async def own(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
+@pytest.fixture
+async def own(binary: str, tmp_path: Path) -> AsyncIterator[Server]:
     """A server of the test's own, which takes 10 ms per key to load what it saved."""
     args = ("--dbfilename", "dump.rdb", "--rdbcompression", "no", "--key-load-delay", "10000")
-    async with await Server.start(request.param, args=args, workdir=tmp_path) as server:
+    async with await Server.start(binary, args=args, workdir=tmp_path) as server:
         yield server
 
 

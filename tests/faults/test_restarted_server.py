@@ -8,13 +8,12 @@ import pytest
 from redis_store import RedisStore
 from redis_store._engine.keys import Keys
 from tests.faults.workload import Workload
-from tests.support.deployments.servers import Server, server_binaries
+from tests.support.deployments.servers import Server
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 @pytest.mark.parametrize("hash_tags", [False, True], ids=["plain", "tagged"])
-@pytest.mark.parametrize("binary", server_binaries().values(), ids=list(server_binaries()))
 async def test_callers_outlive_a_restart(binary: str, tmp_path: Path, *, hash_tags: bool) -> None:
     """ST-01: nothing acknowledged is lost, and no caller notices but by waiting."""
     async with (

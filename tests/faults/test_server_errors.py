@@ -9,7 +9,7 @@ from secrets import token_hex
 import pytest
 
 from redis_store import BackendError, BackendUnavailableError, MemoryStore, RedisStore
-from tests.support.deployments.servers import Server, server_binaries
+from tests.support.deployments.servers import Server
 from tests.support.records.memory_calls import Run, every_call, furnish
 from tests.support.schedules.waiting import until
 from tests.support.wire.raw import Raw
@@ -20,13 +20,11 @@ CALLS = every_call()
 READS = {name for name in CALLS if name.startswith(("get_", "list_", "iter_"))}
 
 
-@pytest.fixture(scope="module", params=server_binaries().values(), ids=list(server_binaries()))
-async def own(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Server]:
+@pytest.fixture(scope="module")
+async def own(binary: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """A server that only this module's tests use."""
     workdir = tmp_path_factory.mktemp("own")
-    async with await Server.start(request.param, workdir=workdir) as server:
+    async with await Server.start(binary, workdir=workdir) as server:
         yield server
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from redis_store import DateRange, Message, RedisStore, Resource, Thread
 from tests.interop.dump import ENTRIES, MESSAGES, ORDERS, RESOURCES, THREADS, loaded, store_on
-from tests.support.deployments.servers import Server, server_binaries
+from tests.support.deployments.servers import Server
 from tests.support.wire.raw import Raw
 
 
-@pytest.fixture(params=list(server_binaries()))
-def dumped(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
-    return servers[request.param]
+@pytest.fixture
+def dumped(server_name: str, servers: dict[str, Server]) -> Server:
+    return servers[server_name]
 
 
 @pytest.fixture

@@ -107,9 +107,11 @@ async def truth(raw: Raw, keys: Keys) -> Truth:
     start = f"{keys.prefix}mastra_messages:threadId:"
     messages = await _decoded(raw, names, start, codecs.decode_message)
     placed: list[_Placed] = []
-    for key, message in messages:
-        thread_id, id_ = keys.place_of_message(key)
-        score = await raw("ZSCORE", keys.timeline(thread_id), id_)
+    places = [keys.place_of_message(key) for key, _ in messages]
+    ranks = await raw.many(
+        *(("ZSCORE", keys.timeline(thread_id), id_) for thread_id, id_ in places)
+    )
+    for (key, message), (thread_id, id_), score in zip(messages, places, ranks, strict=True):
         assert score is not None, f"a message that no order names: {key}"
         row = epoch_us(message.created_at), int(float(score)), thread_id, id_
         placed.append(_Placed(*row, message))

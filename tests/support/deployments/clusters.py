@@ -60,6 +60,7 @@ class Cluster(Deployment):
         self._binary, self._workdir, self._password = binary, workdir, password
         self._args = ["--cluster-enabled", "yes", "--cluster-announce-ip", LOCALHOST]
         self._args += ["--cluster-node-timeout", str(node_timeout_ms)]
+        self._node_timeout_ms = node_timeout_ms
         self._args += ["--cluster-replica-validity-factor", "0"]
         self._args += [*SYNC_ARGS, *acl_args(password, users), *args]
         self._first = primaries
@@ -156,6 +157,8 @@ class Cluster(Deployment):
 
     async def _set_up(self) -> None:
         await self._start(*self.nodes)
+        # Nodes that may be silent for long also take long to hear of each other.
+        await self._set_node_timeout(min(self._node_timeout_ms, 1000))
         for epoch, node in enumerate(self.nodes, 1):
             await node("CLUSTER", "SET-CONFIG-EPOCH", epoch)
         primaries, replicas = self.nodes[: self._first], self.nodes[self._first :]
@@ -168,6 +171,11 @@ class Cluster(Deployment):
         for replica, primary in zip(replicas, itertools.cycle(primaries), strict=False):
             await replica("CLUSTER", "REPLICATE", (await primary("CLUSTER", "MYID")).decode())
         await self.settled()
+        await self._set_node_timeout(self._node_timeout_ms)
+
+    async def _set_node_timeout(self, milliseconds: int) -> None:
+        for node in self.nodes:
+            await node("CONFIG", "SET", "cluster-node-timeout", milliseconds)
 
     async def _meet(self, node: Node, others: Iterable[Node]) -> None:
         for other in others:

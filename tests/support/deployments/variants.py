@@ -11,6 +11,7 @@ from redis_store.embedded import EmbeddedServer
 from tests.support.deployments.clusters import Cluster
 from tests.support.deployments.sentinels import SentinelDeployment
 from tests.support.deployments.servers import Server, server_binaries
+from tests.support.wire.raw import Raw, connect_raw
 
 
 class Variant(NamedTuple):
@@ -59,6 +60,22 @@ def variants_of(metafunc: pytest.Metafunc) -> list[Variant]:
     return [(plain, tagged)[_hash(test.nodeid) % 2], *TOPOLOGIES]
 
 
+def servers_of(metafunc: pytest.Metafunc) -> dict[str, list[str]]:
+    """Choose the server binaries of a test: by argument, the names of all, or of one of them.
+
+    A test asks for ``server_name``, as the fixture ``binary`` does, or for ``other_server``, if it
+    repeats on other binaries what others do on the first one.
+    """
+    first, *others = server_binaries()
+    asked = {"server_name": [first, *others], "other_server": others}
+    asked = {name: names for name, names in asked.items() if name in metafunc.fixturenames}
+    if metafunc.config.getoption("--matrix") != "quick":
+        return asked
+    # The same one for all tests of a module: they may share a server of it.
+    of_module = _hash(metafunc.definition.nodeid.partition("::")[0])
+    return {name: names[of_module % max(len(names), 1) :][:1] for name, names in asked.items()}
+
+
 def _layouts(nodeid: str) -> list[Variant]:
     """Both layouts, on different servers where there are two."""
     names = list(server_binaries())
@@ -79,6 +96,7 @@ class Deployments:
         self._stack = stack
         self._workdir = workdir
         self._urls: dict[str, str] = {}
+        self._clients: dict[str, Raw] = {}
 
     async def url(self, variant: Variant) -> str:
         """Return the connection string of a running deployment."""
@@ -97,3 +115,9 @@ class Deployments:
             await self._stack.enter_async_context(started)
             self._urls[variant.topology] = started.url
         return self._urls[variant.topology]
+
+    async def raw(self, url: str) -> Raw:
+        """Return the plain client of a running deployment."""
+        if url not in self._clients:
+            self._clients[url] = await self._stack.enter_async_context(connect_raw(url))
+        return self._clients[url]

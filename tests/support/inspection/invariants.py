@@ -10,7 +10,7 @@ from redis_store._engine.codecs import decode_message, decode_thread
 from redis_store._engine.keys import Keys
 from redis_store._engine.timestamps import epoch_us
 from redis_store.models import Message, Thread
-from tests.support.wire.raw import Raw
+from tests.support.wire.raw import Raw, fields_of, scores_of, typed_values
 
 # Index entries of records that are gone or belong elsewhere: no reader shows them.
 _STALE = {"stale entry", "stale id index"}
@@ -26,14 +26,13 @@ class _Data(msgspec.Struct):
 
 async def _load(raw: Raw, prefix: str) -> _Data:
     data = _Data({}, {}, {})
-    for key in await raw.keys(prefix):
-        kind = await raw("TYPE", key)
+    for key, (kind, value) in (await typed_values(raw, prefix)).items():
         if kind == b"string":
-            data.strings[key] = await raw("GET", key)
+            data.strings[key] = value
         elif kind == b"zset":
-            data.sorted_sets[key] = await raw.sorted_set(key)
+            data.sorted_sets[key] = scores_of(value)
         else:
-            data.hashes[key] = {owner: int(n) for owner, n in (await raw.hash(key)).items()}
+            data.hashes[key] = {owner: int(n) for owner, n in fields_of(value).items()}
     return data
 
 

@@ -106,6 +106,10 @@ async def load(raw: Raw, keys: Keys) -> None:
     ]
     await raw("MSET", *values)
     start = round(T0.timestamp()) * 1_000_000
-    for thread_id, (_, created) in THREADS.items():
-        for at, (id_, ms) in enumerate(zip(message_ids(thread_id), created, strict=True)):
-            await raw("ZADD", keys.timeline(thread_id), start + ms * 1000 + at, id_)
+    await raw.many(
+        *(
+            ("ZADD", keys.timeline(thread_id), start + ms * 1000 + at, id_)
+            for thread_id, (_, created) in THREADS.items()
+            for at, (id_, ms) in enumerate(zip(message_ids(thread_id), created, strict=True))
+        )
+    )

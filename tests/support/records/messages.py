@@ -48,4 +48,5 @@ async def walked(store: RedisStore, thread_id: str | list[str] = "t", **options:
 
 async def snapshot(raw: Raw, prefix: str) -> dict[str, bytes]:
     """Every key under a prefix with its serialized value."""
-    return {key: await raw("DUMP", key) for key in await raw.keys(prefix)}
+    keys = await raw.keys(prefix)
+    return dict(zip(keys, await raw.many(*(("DUMP", key) for key in keys)), strict=True))

@@ -1,6 +1,8 @@
 """A plain client, to look behind the store: RESP2 replies as they come, nothing interpreted."""
 
+from asyncio import gather
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Self, cast
 
 import redis.asyncio as aioredis
@@ -34,6 +36,14 @@ class Raw:
     async def __call__(self, *command: object) -> Any:
         return await self._client.execute_command(*command)
 
+    async def many(self, *commands: Sequence[object]) -> list[Any]:
+        """Send commands at once, and return their replies in order; raise the first error."""
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = await pipeline.execute()
+        return replies
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -47,18 +57,40 @@ class Raw:
 
     async def sorted_set(self, key: str) -> dict[str, int]:
         """Members of a sorted set with their scores, in order."""
-        flat: list[bytes] = await self("ZRANGE", key, 0, -1, "WITHSCORES")
-        scores = (int(float(score)) for score in flat[1::2])
-        return dict(zip((member.decode() for member in flat[::2]), scores, strict=True))
+        return scores_of(await self("ZRANGE", key, 0, -1, "WITHSCORES"))
 
     async def hash(self, key: str) -> dict[str, str]:
         """Fields of a hash."""
-        flat: list[bytes] = await self("HGETALL", key)
-        return {k.decode(): v.decode() for k, v in zip(flat[::2], flat[1::2], strict=True)}
+        return fields_of(await self("HGETALL", key))
 
     async def commandstats(self) -> dict[str, int]:
         """How often each command was called since the server started, by lower-case name."""
         return _calls(await self("INFO", "commandstats"))
+
+
+async def typed_values(raw: Raw, prefix: str) -> dict[str, tuple[bytes, Any]]:
+    """Read the type and the value of each key that starts with a prefix, as the server gives it."""
+    keys = await raw.keys(prefix)
+    types = await raw.many(*(("TYPE", key) for key in keys))
+    values = await raw.many(*map(_read, keys, types))
+    return dict(zip(keys, zip(types, values, strict=True), strict=True))
+
+
+def _read(key: str, kind: bytes) -> tuple[object, ...]:
+    if kind == b"string":
+        return "GET", key
+    return ("ZRANGE", key, 0, -1, "WITHSCORES") if kind == b"zset" else ("HGETALL", key)
+
+
+def scores_of(flat: Sequence[bytes]) -> dict[str, int]:
+    """Turn a reply of members with their scores into a dict, in order."""
+    scores = (int(float(score)) for score in flat[1::2])
+    return dict(zip((member.decode() for member in flat[::2]), scores, strict=True))
+
+
+def fields_of(flat: Sequence[bytes]) -> dict[str, str]:
+    """Turn a reply of a hash's fields and their values into a dict."""
+    return {k.decode(): v.decode() for k, v in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def _calls(info: bytes) -> dict[str, int]:
@@ -110,17 +142,27 @@ class _RawCluster(Raw):
     async def __call__(self, *command: object) -> Any:
         name, *rest = command
         if name in _KEYLESS:
-            replies = [await node(*command) for node in self._nodes.values()]
+            replies = await gather(*(node(*command) for node in self._nodes.values()))
             return [item for reply in replies for item in reply] if name == "KEYS" else replies[0]
         if name in ("DEL", "EXISTS", "UNLINK"):
             return sum([await self._at(key)(name, key) for key in rest])
         if name == "MGET":
-            return [await self._at(key)("GET", key) for key in rest]
+            return await self.many(*(("GET", key) for key in rest))
         if name == "MSET":
-            for key, value in zip(rest[::2], rest[1::2], strict=True):
-                await self._at(key)("SET", key, value)
+            await self.many(*(("SET", *pair) for pair in zip(rest[::2], rest[1::2], strict=True)))
             return b"OK"
         return await self._at(rest[2] if name in ("EVAL", "EVALSHA") else rest[0])(*command)
+
+    async def many(self, *commands: Sequence[object]) -> list[Any]:
+        """Send commands with one key each, those of a node at once."""
+        by_node: dict[Raw, list[int]] = {}
+        for at, (_, key, *_) in enumerate(commands):
+            by_node.setdefault(self._at(key), []).append(at)
+        sent = [node.many(*(commands[at] for at in each)) for node, each in by_node.items()]
+        replies: dict[int, Any] = {}
+        for each, came in zip(by_node.values(), await gather(*sent), strict=True):
+            replies |= zip(each, came, strict=True)
+        return [replies[at] for at in range(len(commands))]
 
     def _at(self, key: object) -> Raw:
         slot = slot_of(key.decode() if isinstance(key, bytes) else str(key))
