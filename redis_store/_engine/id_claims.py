@@ -30,6 +30,11 @@ class IdClaims:
         self._moved: dict[str, tuple[str, str]] = {}
         self._forgotten: dict[str, str] = {}
 
+    @property
+    def reserves(self) -> bool:
+        """Whether ids are claimed or moved, so that they must be reserved before anything else."""
+        return bool(self._claimed or self._moved)
+
     def add(self, thread_id: str, message_ids: Iterable[str]) -> None:
         """Give messages to a thread, unless they are another's."""
         self._claimed |= dict.fromkeys(message_ids, thread_id)

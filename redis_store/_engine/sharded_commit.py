@@ -20,7 +20,7 @@ that its thread does not list: readers skip such a hint, and ``verify`` repairs 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from anyio import CancelScope
@@ -29,7 +29,7 @@ from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._engine.commit import Commit, Reconciler, apply, refusal
 from redis_store._engine.database import Database, Values
 from redis_store._engine.id_claims import IdClaims
-from redis_store._engine.steps import SlotScript, Take, divide
+from redis_store._engine.steps import SlotScript, Take
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class ShardedCommit(Commit):
         return await uninterrupted(self._run(scripts, repeatable=repeatable))
 
     async def _run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
-        plain, checking, writing = divide(scripts)
+        plain, checking, writing = _divide(scripts)
         conflicts = await self._reserve([*checking, *writing])
         if conflicts:
             return conflicts
@@ -111,7 +111,7 @@ class ShardedCommit(Commit):
 
     async def _reserve(self, scripts: Sequence[SlotScript]) -> Values:
         """Phase 1. All conditions hold and all ids are ours, or nothing of it remains."""
-        claims = self._claims
+        claims = self._claims if self._claims and self._claims.reserves else None
         if claims is None and len(scripts) < 2:  # noqa: PLR2004 - one script needs no rehearsal
             return {}
         claim = claims.claim() if claims else []
@@ -202,6 +202,19 @@ class ShardedCommit(Commit):
     def _note_replicas(self, confirmed: int | None) -> None:
         if confirmed is not None:
             self._replicas.append(confirmed)
+
+
+def _divide(
+    scripts: Iterable[SlotScript],
+) -> tuple[list[SlotScript], list[SlotScript], list[SlotScript]]:
+    """Return the scripts that plain commands can replace, those that only check, and the rest."""
+    plain: list[SlotScript] = []
+    checking: list[SlotScript] = []
+    writing: list[SlotScript] = []
+    for script in scripts:
+        kind = writing if script.has_writes else checking
+        (kind if script.has_steps else plain).append(script)
+    return plain, checking, writing
 
 
 async def _evict_nothing(thread_id: str, message_ids: Sequence[str]) -> None:

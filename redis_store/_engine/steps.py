@@ -8,7 +8,7 @@ Tests: ``tests/engine/test_steps.py``.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha1
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -351,16 +351,3 @@ class SlotScript:
             yield delete(self._deleted)
         for each in self._commands:
             yield command(each)
-
-
-def divide(
-    scripts: Iterable[SlotScript],
-) -> tuple[list[SlotScript], list[SlotScript], list[SlotScript]]:
-    """Return the scripts that plain commands can replace, those that only check, and the rest."""
-    plain: list[SlotScript] = []
-    checking: list[SlotScript] = []
-    writing: list[SlotScript] = []
-    for script in scripts:
-        kind = writing if script.has_writes else checking
-        (kind if script.has_steps else plain).append(script)
-    return plain, checking, writing
