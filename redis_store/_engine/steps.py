@@ -19,7 +19,6 @@ from redis_store._connections.commands import Argument, Command, Reply
 from redis_store._engine.database import Values
 from redis_store._engine.scripts import COMMIT
 from redis_store._engine.splices import Splice
-from redis_store._engine.timestamps import iso
 
 
 class Step(NamedTuple):
@@ -200,13 +199,13 @@ def set_resource(timeline: str, counts: str, prefix: str, resource_id: str) -> S
     return Step("set_resource", [timeline, counts], [prefix, json, resource_id])
 
 
-def touch(record: str, indexes: Sequence[str], now_us: int, thread_id: str) -> Step:
+def touch(record: str, indexes: Sequence[str], now_us: int, now: str, thread_id: str) -> Step:
     """Move a thread's updated_at strictly ahead, to now at least; also where indexes list it.
 
     KEYS: thread record, n indexes. ARGV: now in µs, now in ISO 8601, n, thread id. Reply: nothing
     if the thread is missing; else updated_at in µs and, if n is 0, the thread's resource id.
     """
-    return Step("touch", [record, *indexes], [now_us, iso(now_us), len(indexes), thread_id])
+    return Step("touch", [record, *indexes], [now_us, now, len(indexes), thread_id])
 
 
 def extend(  # noqa: PLR0917 - in the order of KEYS and ARGV
@@ -232,9 +231,7 @@ def extend(  # noqa: PLR0917 - in the order of KEYS and ARGV
 
 # Bytes from which a value is compared by digest and changed by splicing.
 LONG = 512
-# The steps that have a result.
-_ANSWERING = frozenset({"drop_messages", "extend", "touch"})
-
+_ANSWERING = frozenset({"drop_messages", "extend", "touch"})  # the steps that have a result
 # Takes the result of a step, once the transaction is applied.
 Take = Callable[[Any], None]
 

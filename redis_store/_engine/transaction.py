@@ -75,8 +75,9 @@ class Transaction:
 
         Of a long value only the digest crosses the wire.
         """
-        for key, value in values.items():
-            self._script(key).expect(key, value)
+        scripts = [self._script(key) for key in values]
+        for script, (key, value) in zip(scripts, values.items(), strict=True):
+            script.expect(key, value)
 
     def expect_present(self, keys: Sequence[str]) -> None:
         """Refuse unless every key holds a string."""
@@ -102,8 +103,8 @@ class Transaction:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys."""
-        for key in keys:
-            self._script(key).delete(key)
+        for script, key in [(self._script(key), key) for key in keys]:
+            script.delete(key)
 
     def command(self, command: str, key: str, *args: Argument) -> None:
         """Run a command on one sorted set, hash or string."""

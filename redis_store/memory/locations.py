@@ -13,7 +13,6 @@ from redis_store._engine import codecs
 from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import Keys
 from redis_store._engine.scripts import FIND
-from redis_store._engine.timestamps import now_us
 from redis_store._engine.transaction import Transaction
 from redis_store.memory.thread_transaction import ShardedThreadTransaction, ThreadTransaction
 
@@ -133,15 +132,14 @@ async def touch_threads_of(tx: ThreadTransaction, message_ids: Sequence[str]) ->
     Returns:
         The thread of each known message.
     """
-    touched_us = now_us()
     if isinstance(tx, ShardedThreadTransaction):
         thread_of = await threads_of(tx.db, message_ids)
         for thread_id in grouped(thread_of):
-            tx.touch_whoever_owns(thread_id, touched_us)
+            tx.touch_whoever_owns(thread_id)
         return thread_of
     found = await find(tx.db, message_ids, threads=(), bodies=False)
     for thread_id, owner in owners(tx.keys, found.records, found.records).items():
-        tx.touch(thread_id, owner, touched_us)
+        tx.touch(thread_id, owner)
     return {id_: located.thread_id for id_, located in found.messages.items()}
 
 

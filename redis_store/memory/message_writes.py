@@ -18,7 +18,7 @@ from redis_store._engine.database import Values
 from redis_store._engine.keys import Keys
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.steps import Body
-from redis_store._engine.timestamps import epoch_us, now_us
+from redis_store._engine.timestamps import epoch_us
 from redis_store.errors import ThreadNotFoundError
 from redis_store.json_values import is_object
 from redis_store.memory.locations import Located, find, grouped, moved, owners, touch_threads_of
@@ -123,9 +123,8 @@ class MessageWrites(Repository):
         # Threads that messages move to come first: a crash on the way to the others loses none.
         targets_first = [c.message.thread_id for c in changes.values()]
         involved = dict.fromkeys([*targets_first, *(c.thread_id for c in changes.values())])
-        touched_us = now_us()
         for thread_id, owner in owners(self._keys, involved, records).items():
-            tx.touch(thread_id, owner, touched_us)
+            tx.touch(thread_id, owner)
         _write(tx, changes)
         return changes
 
@@ -167,9 +166,8 @@ class _SaveBatch:
 
     def write(self, tx: ThreadTransaction) -> None:
         """Put every message where it belongs, and take those that move from where they were."""
-        touched_us = now_us()
         for thread_id in sorted(self._threads(), key=lambda id_: id_ not in self._bodies):
-            tx.touch(thread_id, self._owner[thread_id], touched_us)
+            tx.touch(thread_id, self._owner[thread_id])
         for thread_id, bodies in self._bodies.items():
             if bodies:
                 tx.claim(thread_id, [body.id for body in bodies if body.id not in self._moved])

@@ -5,7 +5,7 @@ hash-tagged layout they lie in different slots: there ``IdClaims`` decide who ho
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import ThreadKeys
 from redis_store._engine.sharded_commit import ShardedCommit
 from redis_store._engine.steps import Body, SlotScript
+from redis_store._engine.timestamps import iso, now_us
 from redis_store._engine.transaction import Transaction, transact_in
 from redis_store.memory import lifetime
 
@@ -53,35 +54,40 @@ class ThreadTransaction(Transaction):
             script.conditions.append(steps.unclaimed(pointers, thread_id))
             script.write(steps.claim())
 
-    def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
-        """Refuse unless the owner is as known; move ``updated_at`` strictly ahead.
+    @cached_property
+    def _now(self) -> tuple[int, str]:
+        """The moment of the transaction, in µs and in ISO 8601: one for all threads."""
+        us = now_us()
+        return us, iso(us)
+
+    def touch(self, thread_id: str, owner: str | None) -> None:
+        """Refuse unless the owner is as known; move ``updated_at`` strictly ahead, to now at least.
 
         Args:
             thread_id: The thread.
             owner: Its resource id; ``None`` if it is known that there is no such thread.
-            now_us: The current time, which ``updated_at`` will be at least.
         """
-        script, (record, *_) = self._thread(thread_id)
+        now, (script, (record, *_)) = self._now, self._thread(thread_id)
         if owner is None:
             script.expect(record, None)
             return
-        indexes = self._updated(thread_id, owner)
+        indexes = self.keys.thread_indexes(thread_id, owner, "updated_at")
         script.conditions.append(steps.expect_owner(record, owner))
         script.guard(zsets=indexes)
-        script.write(steps.touch(record, indexes, now_us, thread_id))
+        script.write(steps.touch(record, indexes, *now, thread_id))
         self.extend(thread_id)
 
     def put(self, thread_id: str, bodies: Sequence[Body]) -> None:
         """Store messages in a thread, each at its place, and list the thread as holding them."""
         script, (_, timeline, counts, prefix) = self._thread(thread_id)
         ids = [body.id for body in bodies]
-        self._declare_messages(thread_id, ids)
-        script.guard(zsets=[timeline], hashes=[counts])
-        script.write(steps.put_messages(timeline, counts, prefix, bodies))
         newest = {body.resource_id: body.created_us for body in sorted(bodies, key=_created_us)}
+        self._declare_messages(thread_id, ids)
         for resource_id, us in newest.items():
             index = self.keys.threads_with_messages_of(resource_id)
             self.advise("ZADD", index, "GT", us, thread_id)
+        script.guard(zsets=[timeline], hashes=[counts])
+        script.write(steps.put_messages(timeline, counts, prefix, bodies))
         self.extend(thread_id, ids)
 
     def drop(self, thread_id: str, message_ids: Sequence[str]) -> None:
@@ -114,8 +120,9 @@ class ThreadTransaction(Transaction):
 
     def forget(self, thread_of: Mapping[str, str]) -> None:
         """Remove the pointers of messages; refuse unless they are where they were."""
-        self.expect_location(thread_of)
-        self.delete(self.keys.message_pointer(id_) for id_ in thread_of)
+        pointers = {self.keys.message_pointer(m): t.encode() for m, t in thread_of.items()}
+        self.expect(pointers)
+        self.delete(pointers)
 
     def extend(self, thread_id: str, written: Iterable[str] = ()) -> None:
         """Extend the lifetime of a thread with the messages written, where threads expire."""
@@ -135,9 +142,6 @@ class ThreadTransaction(Transaction):
             where = self.keys.of_thread(thread_id)
             thread = self._threads[thread_id] = self._script(where.record), where
         return thread
-
-    def _updated(self, thread_id: str, owner: str) -> list[str]:
-        return self.keys.thread_indexes(thread_id, owner, "updated_at")
 
     def _declare_messages(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Name the keys that the script builds: a cluster needs to know them."""
@@ -177,35 +181,36 @@ class ShardedThreadTransaction(ThreadTransaction):
         if thread_of:
             self._sharded.claims.forget(thread_of)
 
-    def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
+    def touch(self, thread_id: str, owner: str | None) -> None:
         """Move ``updated_at`` ahead: see ``ThreadTransaction``."""
         script, (record, *_) = self._thread(thread_id)
         if owner is None:
             script.expect(record, None)
         else:
             script.conditions.append(steps.expect_owner(record, owner))
-            self._touch(thread_id, owner, now_us)
+            self._touch(thread_id, owner)
 
-    def touch_whoever_owns(self, thread_id: str, now_us: int) -> None:
+    def touch_whoever_owns(self, thread_id: str) -> None:
         """Move ``updated_at`` ahead if the thread exists; the script tells the owner."""
-        self._touch(thread_id, None, now_us)
+        self._touch(thread_id, None)
 
-    def _touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
-        script, (record, *_) = self._thread(thread_id)
+    def _touch(self, thread_id: str, owner: str | None) -> None:
+        (us, iso_date), (script, (record, *_)) = self._now, self._thread(thread_id)
         raised: list[Reply] = []
-        for index in () if owner is None else self._updated(thread_id, owner):
+        listed = [] if owner is None else self.keys.thread_indexes(thread_id, owner, "updated_at")
+        for index in listed:
             # XX: when this arrives, the thread may be listed under another owner.
-            advice = ("ZADD", index, "XX", "GT", "CH", now_us, thread_id)
+            advice = ("ZADD", index, "XX", "GT", "CH", us, thread_id)
             self._sharded.ask(advice, raised.append)
 
         def correct(touched: Sequence[Reply]) -> None:
             """List the thread with the date and the owner that the script found."""
-            if touched and (owner is None or int(touched[0]) > now_us or not all(raised)):
+            if touched and (owner is None or int(touched[0]) > us or not all(raised)):
                 only_listed = ("XX", "GT") if owner is None else ("GT",)
-                for index in self._updated(thread_id, touched[1].decode()):
+                for index in self.keys.thread_indexes(thread_id, touched[1].decode(), "updated_at"):
                     self._sharded.publish(("ZADD", index, *only_listed, touched[0], thread_id))
 
-        script.write(steps.touch(record, (), now_us, thread_id), correct)
+        script.write(steps.touch(record, (), us, iso_date, thread_id), correct)
         self.extend(thread_id)
 
     def _declare_messages(self, thread_id: str, message_ids: Sequence[str]) -> None:

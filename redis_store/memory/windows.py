@@ -174,11 +174,13 @@ async def _replies(db: Database, windows: Sequence[Window], shape: str) -> list[
 
 def _command(db: Database, window: Window, shape: str) -> Command:
     """Build the call of ``page.lua`` for a window."""
-    keys, wanted, cursor = db.keys, window.filter, window.cursor
+    wanted, cursor = window.filter, window.cursor
+    returned = [position.id for position in cursor]
+    thread = db.keys.of_thread(window.thread_id)
     return PAGE.call(
-        [keys.timeline(window.thread_id), keys.resource_counts(window.thread_id)],
+        [thread.timeline, thread.counts],
         [
-            keys.bodies(window.thread_id),
+            thread.bodies,
             wanted.resource_id or "",
             "" if wanted.from_us is None else wanted.from_us,
             "" if wanted.to_us is None else wanted.to_us,
@@ -187,7 +189,7 @@ def _command(db: Database, window: Window, shape: str) -> Command:
             window.skip,
             -1 if window.take is None else window.take,
             shape,
-            *(position.id for position in cursor),
+            *returned,
         ],
     )
 
