@@ -54,7 +54,7 @@ def _records(ids: list[str]) -> Iterator[tuple[str, Ids]]:
     threads = list(filter(_is_thread_id, ids))
     for kind in ("thread", "timeline", "resource_counts"):
         yield from ((kind, (thread_id,)) for thread_id in threads)
-    for kind in ("message_index", "resource", "participants", "score"):
+    for kind in ("message_pointer", "resource", "threads_with_messages_of", "score"):
         yield from ((kind, (id_,)) for id_ in ids)
     yield from (("message", pair) for pair in product(threads, ids))
     yield from (("threads_of", pair) for pair in product(ids, ["created_at", "updated_at"]))
