@@ -1,16 +1,145 @@
-"""Checks of what a store is constructed with; each ConfigurationError names the argument."""
+"""Settings: the arguments of a store, checked, and the deployment they describe."""
 
 from datetime import timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
-from redis_store._connections import addresses
+import msgspec
+from msgspec.structs import replace
+
+from redis_store._connections import addresses, connecting
 from redis_store._connections.addresses import Address
+from redis_store._connections.connecting import ReadFrom
+from redis_store._connections.deployment import Deployment, Limits
+from redis_store._engine.keys import Keys
 from redis_store.errors import ConfigurationError
 from redis_store.maintenance import Retention
 
 
-def wrong(argument: str, why: str) -> ConfigurationError:
-    """Build the error for one argument."""
+# dict=True: cached_property stores into __dict__.
+class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """The arguments of a store's constructor; ``RedisStore`` documents them.
+
+    Raises:
+        ConfigurationError: An argument is wrong, or two do not fit together.
+    """
+
+    id: str
+    connection_string: str | None
+    host: str | None
+    port: int
+    username: str | None
+    password: str | None
+    db: int
+    ssl: bool
+    client: Any
+    key_prefix: str
+    hash_tags: bool | None
+    indexes: Literal["managed", "scan"]
+    retention: Retention
+    min_replicas: int
+    read_from: ReadFrom
+    operation_timeout: timedelta
+    cache_prefix: str
+    cache_ttl: timedelta | None
+    thread_ttl: timedelta | None
+    client_options: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        _check_one_source(
+            connection_string=self.connection_string, host=self.host, client=self.client
+        )
+        _check_text("id", self.id)
+        _check_text("cache_prefix", self.cache_prefix)
+        _check_encodable("key_prefix", self.key_prefix)
+        _check_encodable("cache_prefix", self.cache_prefix)
+        _check_int("port", self.port, least=1, most=65535)
+        _check_int("db", self.db, least=0)
+        _check_ttl("cache_ttl", self.cache_ttl)
+        if self.thread_ttl is not None:
+            _check_duration("thread_ttl", self.thread_ttl)
+        _check_options(self.client_options)
+        _check_choice("indexes", self.indexes, ("managed", "scan"))
+        _check_retention(self.retention)
+        _check_int("min_replicas", self.min_replicas, least=0)
+        _check_choice("read_from", self.read_from, ("primary", "replica"))
+        _check_duration("operation_timeout", self.operation_timeout)
+        if self.client is not None:
+            self._check_left_to_client()
+        if self.hash_tags is False and self.address.topology == "cluster":
+            raise _wrong("hash_tags", "must be on for a cluster")
+
+    def __repr__(self) -> str:
+        """Show the id and the location, never the login."""
+        return f"Settings({self.id!r}, {self.location})"
+
+    @cached_property
+    def address(self) -> Address:
+        """Where to connect and how to log in; with a borrowed client, only the topology."""
+        if self.client is not None:
+            return Address(topology=connecting.topology_of(self.client))
+        if self.connection_string is not None:
+            address = addresses.parse(self.connection_string)
+        else:
+            address = Address(topology="standalone", nodes=((str(self.host), self.port),))
+        return replace(
+            address,
+            username=address.username if self.username is None else self.username,
+            password=address.password if self.password is None else self.password,
+            db=self.db or address.db,
+            tls=self.ssl or address.tls,
+        )
+
+    @property
+    def location(self) -> str:
+        """Where the store is, for a repr: without the login."""
+        return "borrowed client" if self.client is not None else repr(self.address)
+
+    @property
+    def keys(self) -> Keys:
+        """The layout of the keys.
+
+        Raises:
+            ConfigurationError: The prefix cannot be combined with hash tags.
+        """
+        on_cluster = self.address.topology == "cluster"
+        return Keys(
+            self.key_prefix, hash_tags=on_cluster if self.hash_tags is None else self.hash_tags
+        )
+
+    def new_deployment(self, embedded_url: str | None = None) -> Deployment:
+        """Build a deployment, around the borrowed client or one of its own. No I/O.
+
+        Args:
+            embedded_url: The URL of the started server, if the store is embedded.
+
+        Raises:
+            ConfigurationError: redis.asyncio refuses an option, or the encoding is not UTF-8.
+        """
+        limits = Limits(
+            timeout=self.operation_timeout.total_seconds(), min_replicas=self.min_replicas
+        )
+        if self.client is not None:
+            return connecting.borrow(self.client, limits)
+        address = self.address
+        if embedded_url is not None:
+            address = replace(addresses.parse(embedded_url), db=address.db)
+        return connecting.connect(address, self.client_options, limits, self.read_from)
+
+    def _check_left_to_client(self) -> None:
+        """Raise for an argument that a borrowed client has decided already."""
+        decided = {
+            "username": self.username,
+            "password": self.password,
+            "db": self.db,
+            "ssl": self.ssl,
+            "read_from": self.read_from != "primary",
+        }
+        for argument in [*(name for name, value in decided.items() if value), *self.client_options]:
+            raise _wrong(argument, "cannot be combined with client: set it on the client")
+
+
+def _wrong(argument: str, why: str) -> ConfigurationError:
     return ConfigurationError(
         f"{argument} {why}",
         code=f"CONFIGURATION_INVALID_{argument}".upper(),
@@ -18,51 +147,7 @@ def wrong(argument: str, why: str) -> ConfigurationError:
     )
 
 
-def check_text(argument: str, value: object) -> None:
-    """A name is a non-blank string."""
-    if not isinstance(value, str) or not value.strip():
-        raise wrong(argument, "must be a non-blank string")
-
-
-def check_encodable(**texts: object) -> None:
-    """A prefix can be written as UTF-8."""
-    for argument, value in texts.items():
-        if not isinstance(value, str):
-            raise wrong(argument, "must be a string")
-        try:
-            value.encode()
-        except UnicodeEncodeError as exc:
-            raise wrong(argument, "has a lone surrogate") from exc
-
-
-def check_int(argument: str, value: object, *, least: int, most: int | None = None) -> None:
-    """A number is within bounds."""
-    if not isinstance(value, int) or value < least or (most is not None and value > most):
-        bounds = f"of {least} or more" if most is None else f"in {least}..{most}"
-        raise wrong(argument, f"must be an int {bounds}")
-
-
-def check_ttl(argument: str, value: object) -> None:
-    """A time to live is a timedelta or ``None``."""
-    if value is not None and not isinstance(value, timedelta):
-        raise wrong(argument, "must be a timedelta or None")
-
-
-def check_lifetime(argument: str, value: object) -> None:
-    """A lifetime is positive, or ``None`` for ever."""
-    if value is not None:
-        check_duration(argument, value)
-
-
-def check_options(options: dict[str, Any]) -> None:
-    """What says where to connect is no client option."""
-    for argument in ("connection_pool", "unix_socket_path"):
-        if argument in options:
-            raise wrong(argument, "says where to connect: pass a client or a connection string")
-
-
-def check_one_source(**sources: object) -> None:
-    """There is exactly one way to the server."""
+def _check_one_source(**sources: object) -> None:
     given = [name for name, value in sources.items() if value is not None]
     if len(given) != 1:
         found = " and ".join(given) or "none"
@@ -72,35 +157,50 @@ def check_one_source(**sources: object) -> None:
             details={"given": given},
         )
     if given[0] != "client":
-        check_text(given[0], sources[given[0]])
+        _check_text(given[0], sources[given[0]])
 
 
-def check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
-    """The value is one of those allowed."""
-    if value not in allowed:
-        raise wrong(argument, f"must be one of {allowed}")
+def _check_text(argument: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong(argument, "must be a non-blank string")
 
 
-def check_retention(value: object) -> None:
-    """A retention is a ``Retention``."""
-    if value is not None and not isinstance(value, Retention):
-        raise wrong("retention", "must be a Retention")
+def _check_encodable(argument: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise _wrong(argument, "must be a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:
+        raise _wrong(argument, "has a lone surrogate") from exc
 
 
-def check_duration(argument: str, value: object) -> None:
-    """A duration is a positive timedelta."""
+def _check_int(argument: str, value: object, *, least: int, most: int | None = None) -> None:
+    if not isinstance(value, int) or value < least or (most is not None and value > most):
+        bounds = f"of {least} or more" if most is None else f"in {least}..{most}"
+        raise _wrong(argument, f"must be an int {bounds}")
+
+
+def _check_ttl(argument: str, value: object) -> None:
+    if value is not None and not isinstance(value, timedelta):
+        raise _wrong(argument, "must be a timedelta or None")
+
+
+def _check_duration(argument: str, value: object) -> None:
     if not isinstance(value, timedelta) or value <= timedelta(0):
-        raise wrong(argument, "must be a positive timedelta")
+        raise _wrong(argument, "must be a positive timedelta")
 
 
-def check_borrowed(options: dict[str, Any]) -> None:
-    """What a borrowed client decides is not given again."""
-    for argument in options:
-        raise wrong(argument, "cannot be combined with client: set it on the client")
+def _check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise _wrong(argument, f"must be one of {allowed}")
 
 
-def address_of(connection_string: str | None, host: str | None, port: int) -> Address:
-    """Say where to connect."""
-    if connection_string is None:
-        return Address(topology="standalone", nodes=((str(host), port),))
-    return addresses.parse(connection_string)
+def _check_options(options: dict[str, Any]) -> None:
+    for argument in ("connection_pool", "unix_socket_path"):
+        if argument in options:
+            raise _wrong(argument, "says where to connect: pass a client or a connection string")
+
+
+def _check_retention(value: object) -> None:
+    if not isinstance(value, Retention):
+        raise _wrong("retention", "must be a Retention")

@@ -7,19 +7,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 
 import anyio
-from msgspec.structs import replace
 
 from redis_store import cache
-from redis_store import settings as options
-from redis_store._connections import addresses, handshake
-from redis_store._connections import connecting as topology
-from redis_store._connections.addresses import Address, Topology
+from redis_store._connections import handshake
+from redis_store._connections.addresses import Topology
 from redis_store._connections.connecting import ReadFrom
 from redis_store._connections.current_call import Call, current_call
-from redis_store._connections.deployment import Deployment, Limits
+from redis_store._connections.deployment import Deployment
 from redis_store._engine.arguments import check_count
 from redis_store._engine.database import Database
-from redis_store._engine.keys import Keys
 from redis_store._engine.operations import operation, unbounded
 from redis_store.cache import CacheStore
 from redis_store.embedded import EmbeddedServer
@@ -36,13 +32,13 @@ from redis_store.maintenance import (
 )
 from redis_store.memory import MemoryStore
 from redis_store.scores import ScoreStore
+from redis_store.settings import Settings
 from redis_store.workflows import WorkflowStore
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
 Domain = MemoryStore | WorkflowStore | ScoreStore | CacheStore
-
 
 OPERATION_TIMEOUT = timedelta(seconds=10)
 
@@ -116,58 +112,38 @@ class RedisStore:
         thread_ttl: timedelta | None = None,
         **client_options: Any,
     ) -> None:
-        options.check_one_source(connection_string=connection_string, host=host, client=client)
-        options.check_text("id", id)
-        options.check_text("cache_prefix", cache_prefix)
-        options.check_encodable(key_prefix=key_prefix, cache_prefix=cache_prefix)
-        options.check_int("port", port, least=1, most=65535)
-        options.check_int("db", db, least=0)
-        options.check_ttl("cache_ttl", cache_ttl)
-        options.check_lifetime("thread_ttl", thread_ttl)
-        options.check_options(client_options)
-        options.check_choice("indexes", indexes, ("managed", "scan"))
-        options.check_retention(retention)
-        options.check_int("min_replicas", min_replicas, least=0)
-        options.check_choice("read_from", read_from, ("primary", "replica"))
-        options.check_duration("operation_timeout", operation_timeout)
+        self._settings = Settings(
+            id=id,
+            connection_string=connection_string,
+            host=host,
+            port=port,
+            username=username,
+            password=password,
+            db=db,
+            ssl=ssl,
+            client=client,
+            key_prefix=key_prefix,
+            hash_tags=hash_tags,
+            indexes=indexes,
+            retention=Retention() if retention is None else retention,
+            min_replicas=min_replicas,
+            read_from=read_from,
+            operation_timeout=operation_timeout,
+            cache_prefix=cache_prefix,
+            cache_ttl=cache_ttl,
+            thread_ttl=thread_ttl,
+            client_options=client_options,
+        )
         self.id = id
         self.indexes: Literal["managed", "scan"] = indexes
-        self._options = client_options
-        self._read_from: ReadFrom = read_from
-        self._limits = Limits(timeout=operation_timeout.total_seconds(), min_replicas=min_replicas)
-        self._address: Address | None = None
-        self._client: Deployment | None = None
-        if client is not None:
-            login = {"username": username, "password": password, "db": db, "ssl": ssl}
-            if read_from != "primary":
-                login["read_from"] = read_from
-            options.check_borrowed({**{k: v for k, v in login.items() if v}, **client_options})
-            self._client = topology.borrow(client, self._limits)
-            kind: Topology = topology.topology_of(client)
-        else:
-            address = options.address_of(connection_string, host, port)
-            self._address = replace(
-                address,
-                username=username if username is not None else address.username,
-                password=password if password is not None else address.password,
-                db=db or address.db,
-                tls=ssl or address.tls,
-            )
-            kind = address.topology
-            if address.topology != "embedded":
-                self._client = self._connect(self._address)
-        self._topology: Topology = kind
-        on_cluster = kind == "cluster"
-        if on_cluster and hash_tags is False:
-            raise options.wrong("hash_tags", "must be on for a cluster")
-        self._keys = Keys(key_prefix, hash_tags=on_cluster if hash_tags is None else hash_tags)
         self._server: EmbeddedServer | None = None
+        is_embedded = self.topology == "embedded"
+        self._deployment = None if is_embedded else self._settings.new_deployment()
         self._closed = False
         self._lock = anyio.Lock()
         self._db = Database(
-            self._keys, self._connected, scans=indexes == "scan", thread_ttl=thread_ttl
+            self._settings.keys, self._connected, scans=indexes == "scan", thread_ttl=thread_ttl
         )
-        self._retention = retention or Retention()
         self._memory = MemoryStore(self._db)
         self._workflows = WorkflowStore(self._db)
         self._scores = ScoreStore(self._db)
@@ -180,13 +156,12 @@ class RedisStore:
 
     def __repr__(self) -> str:
         """Show the id and where the store is, never how it logs in."""
-        where = repr(self._address) if self._address else "borrowed client"
-        return f"RedisStore({self.id!r}, {where})"
+        return f"RedisStore({self.id!r}, {self._settings.location})"
 
     @property
     def topology(self) -> Topology:
         """``"standalone"``, ``"sentinel"``, ``"cluster"`` or ``"embedded"``."""
-        return self._topology
+        return self._settings.address.topology
 
     @property
     def memory(self) -> MemoryStore:
@@ -236,11 +211,11 @@ class RedisStore:
             ConfigurationError: The embedded server has not been started by ``init`` yet.
         """
         self._check_open()
-        if self._client is None:
+        if self._deployment is None:
             raise ConfigurationError(
                 "an embedded store has no client before init()", code="GET_CLIENT_NOT_READY"
             )
-        return cast("Redis | RedisCluster", self._client.client)
+        return cast("Redis | RedisCluster", self._deployment.client)
 
     @operation
     async def init(self) -> None:
@@ -261,11 +236,11 @@ class RedisStore:
             async with self._lock:
                 self._closed = True
                 self._db.deployment = None
-                if self._client is not None:
-                    await self._client.close()
+                if self._deployment is not None:
+                    await self._deployment.close()
                 if self._server is not None:
                     await self._server.stop()
-                self._client = self._server = None
+                self._deployment = self._server = None
 
     async def __aenter__(self) -> Self:
         """Initialise; on failure close again."""
@@ -337,7 +312,7 @@ class RedisStore:
             check_count("max_batches", max_batches)
         if self._db.scans:
             await Reindexing(self._db).run()
-        return await Pruning(self._db, self._retention).run(max_batches, progress)
+        return await Pruning(self._db, self._settings.retention).run(max_batches, progress)
 
     @operation
     async def ping(self) -> bool:
@@ -363,17 +338,12 @@ class RedisStore:
             raise StoreClosedError("the store is closed", code="STORE_CLOSED")
 
     async def _prepared(self) -> Deployment:
-        if self._client is None:
-            assert self._address is not None  # noqa: S101 - a borrowed client is never None
-            self._server = EmbeddedServer(self._address.path)
+        if self._deployment is None:
+            self._server = EmbeddedServer(self._settings.address.path)
             await self._server.start()
-            local = addresses.parse(self._server.url)
-            self._client = self._connect(replace(local, db=self._address.db))
-        await handshake.prepare(self._client, clustered=self._topology == "cluster")
+            self._deployment = self._settings.new_deployment(self._server.url)
+        await handshake.prepare(self._deployment, clustered=self.topology == "cluster")
         if not self._db.scans:
-            await adopt(Database.over(self._client, self._keys))
-        self._client.retries = True
-        return self._client
-
-    def _connect(self, address: Address) -> Deployment:
-        return topology.connect(address, self._options, self._limits, self._read_from)
+            await adopt(Database.over(self._deployment, self._db.keys))
+        self._deployment.retries = True
+        return self._deployment

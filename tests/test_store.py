@@ -132,6 +132,30 @@ def test_a_repr_shows_no_login(url: str) -> None:
     assert "me" not in shown
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({"connection_string": "redis+sentinel://me:hush@h/s"}, "sentinel h:26379/s db 0"),
+        ({"host": "h", "username": "me", "password": "hush"}, "standalone h:6379 db 0"),
+        ({"client": aioredis.Redis(password="hush")}, "borrowed client"),
+    ],
+)
+def test_a_repr_of_the_settings_shows_no_login(arguments: dict[str, Any], shown: str) -> None:
+    """ST-01: the record that holds the password shows only where the store is."""
+    settings = vars(RedisStore(id="mine", **arguments))["_settings"]
+    assert repr(settings) == f"Settings('mine', {shown})"
+
+
+def test_the_public_names_of_a_store_are_those_of_its_api() -> None:
+    """ST-01: nothing that is for the library's own use can be called by mistake."""
+    names = {name for name in {*dir(RedisStore), *vars(RedisStore(URL))} if name[0] != "_"}
+    assert names == {
+        *("id", "indexes", "topology", "memory", "workflows", "scores", "cache"),
+        *("init", "close", "ping", "from_url", "get_client", "get_store"),
+        *("prune", "reindex", "verify"),
+    }
+
+
 async def test_domains_are_found_by_name() -> None:
     """ST-01: get_store gives the same object as the property, and None for what is unknown."""
     store = RedisStore(URL)

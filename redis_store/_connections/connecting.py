@@ -152,29 +152,32 @@ def _check_encoding(client: object) -> None:
         )
 
 
-def borrow(client: object, limits: Limits) -> Deployment:
+def borrow(client: "aioredis.Redis | aioredis.RedisCluster", limits: Limits) -> Deployment:
     """Build a deployment around a client that belongs to the caller. No I/O.
 
     Raises:
-        ConfigurationError: The client is of another type, or its encoding is not UTF-8.
+        ConfigurationError: The client's encoding is not UTF-8.
     """
+    _check_encoding(client)
     if isinstance(client, aioredis.RedisCluster):
-        _check_encoding(client)
         reads_replicas = bool(client.read_from_replicas or client.load_balancing_strategy)
         return ClusterDeployment(client, limits, owned=False, reads_replicas=reads_replicas)
-    if isinstance(client, aioredis.Redis):
-        _check_encoding(client)
-        return StandaloneDeployment(client, limits, owned=False)
-    raise ConfigurationError(
-        "client must be a redis.asyncio.Redis or RedisCluster",
-        code="CONFIGURATION_INVALID_CLIENT",
-        details={"argument": "client", "type": type(client).__name__},
-    )
+    return StandaloneDeployment(client, limits, owned=False)
 
 
 def topology_of(client: object) -> Topology:
-    """Return the topology of a borrowed client."""
+    """Return the topology of a borrowed client.
+
+    Raises:
+        ConfigurationError: The client is of another type.
+    """
     if isinstance(client, aioredis.RedisCluster):
         return "cluster"
-    pool = cast("Any", client).connection_pool
-    return "sentinel" if isinstance(pool, SentinelConnectionPool) else "standalone"
+    if not isinstance(client, aioredis.Redis):
+        raise ConfigurationError(
+            "client must be a redis.asyncio.Redis or RedisCluster",
+            code="CONFIGURATION_INVALID_CLIENT",
+            details={"argument": "client", "type": type(client).__name__},
+        )
+    is_sentinel = isinstance(client.connection_pool, SentinelConnectionPool)
+    return "sentinel" if is_sentinel else "standalone"

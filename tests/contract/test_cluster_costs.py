@@ -64,12 +64,12 @@ def _script_calls(stats: dict[str, int]) -> int:
 
 def _count_rounds(store: RedisStore) -> list[Sequence[Any]]:
     """Keep a list of what is sent, round by round."""
-    client = cast("Any", store)._client  # noqa: SLF001 - what every request passes
-    send, rounds = client.send, list[Sequence[Any]]()
+    deployment = cast("Any", store)._deployment  # noqa: SLF001 - what every request passes
+    send, rounds = deployment.send, list[Sequence[Any]]()
 
     async def counted(commands: Sequence[Any], **options: Any) -> Any:
         rounds.append(commands)
         return await send(commands, **options)
 
-    client.send = counted
+    deployment.send = counted
     return rounds

@@ -20,8 +20,8 @@ async def forgetful(place: Place) -> AsyncIterator[RedisStore]:
 
 def _lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
     """Apply the next commit, and report the connection as lost; return what was lost so."""
-    client = cast("Any", store)._client  # noqa: SLF001 - where replies come in
-    send, lost = client.send, list[Sequence[Command]]()
+    deployment = cast("Any", store)._deployment  # noqa: SLF001 - where replies come in
+    send, lost = deployment.send, list[Sequence[Command]]()
 
     async def losing(commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
         replies: Replies = await send(commands, repeatable=repeatable)
@@ -30,7 +30,7 @@ def _lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
         lost.append(commands)
         raise BackendUnavailableError("gone", code="GONE", details={"in_doubt": True})
 
-    client.send = losing
+    deployment.send = losing
     return lost
 
 

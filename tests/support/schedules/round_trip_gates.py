@@ -58,9 +58,9 @@ async def gated_store(place: Place) -> AsyncGenerator[tuple[RedisStore, Gate]]:
     """Open a further store on a test's data, behind a gate."""
     gate = Gate()
     store = place.store()
-    client = cast("Any", store)._client  # noqa: SLF001 - what every request passes
+    deployment = cast("Any", store)._deployment  # noqa: SLF001 - what every request passes
     for name in ("send", "scan"):
-        setattr(client, name, _gated(gate, getattr(client, name)))
+        setattr(deployment, name, _gated(gate, getattr(deployment, name)))
     async with store:
         yield store, gate
 
