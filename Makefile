@@ -42,9 +42,10 @@ bench: $(VENV)/.dev-ready ## Measure speed next to others, in a minute; ARGS=--f
 bench-peers: | $(BIN)/pip ## Install the others that bench measures, with npm and pip
 	@$(BIN)/python -m benchmarks.contenders.peers
 
-check: $(VENV)/.dev-ready ## Lint, formatting and types: ruff, mypy, pyright
+check: $(VENV)/.dev-ready ## Lint, formatting, layers and types: ruff, import-linter, mypy, pyright
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 

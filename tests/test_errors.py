@@ -1,5 +1,5 @@
 import pickle
-from inspect import isclass
+from inspect import isclass, ismodule
 from typing import TypeVar
 
 import pytest
@@ -20,6 +20,15 @@ def test_the_public_names_are_sorted_and_exist() -> None:
     assert redis_store.__all__ == sorted(redis_store.__all__)
     for name in redis_store.__all__:
         assert getattr(redis_store, name).__name__ == name
+
+
+def test_every_exported_name_is_listed() -> None:
+    exported = {
+        name
+        for name, value in vars(redis_store).items()
+        if not name.startswith("_") and not ismodule(value)
+    }
+    assert exported == set(redis_store.__all__)
 
 
 def test_every_error_is_public() -> None:
