@@ -2,24 +2,16 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 
-import anyio
-
 from redis_store import cache
-from redis_store._connections import handshake
 from redis_store._connections.addresses import Topology
 from redis_store._connections.connecting import ReadFrom
-from redis_store._connections.current_call import Call, current_call
-from redis_store._connections.deployment import Deployment
 from redis_store._engine.arguments import check_count
-from redis_store._engine.database import Database
 from redis_store._engine.operations import operation, unbounded
+from redis_store._lifecycle import Lifecycle
 from redis_store.cache import CacheStore
-from redis_store.embedded import EmbeddedServer
-from redis_store.errors import ConfigurationError, StoreClosedError
 from redis_store.maintenance import (
     Progress,
     Pruned,
@@ -28,7 +20,6 @@ from redis_store.maintenance import (
     Report,
     Retention,
     Verification,
-    adopt,
 )
 from redis_store.memory import MemoryStore
 from redis_store.scores import ScoreStore
@@ -47,7 +38,8 @@ class RedisStore:
     """Stores what agents remember, on the keys and JSON of Mastra's ``@mastra/redis``.
 
     Use it as ``async with RedisStore(url) as store``, or call ``init`` and ``close``. Domain calls
-    before ``init`` connect on first use. One store serves any number of tasks of one event loop.
+    before ``init`` connect on first use. One store serves any number of tasks, event loops and
+    threads, and forked children; a borrowed ``client`` serves one event loop at a time.
 
     Args:
         connection_string: ``redis://``, ``rediss://`` (TLS), ``unix:///path``, ``embedded://`` (a
@@ -136,14 +128,8 @@ class RedisStore:
         )
         self.id = id
         self.indexes: Literal["managed", "scan"] = indexes
-        self._server: EmbeddedServer | None = None
-        is_embedded = self.topology == "embedded"
-        self._deployment = None if is_embedded else self._settings.new_deployment()
-        self._closed = False
-        self._lock = anyio.Lock()
-        self._db = Database(
-            self._settings.keys, self._connected, scans=indexes == "scan", thread_ttl=thread_ttl
-        )
+        self._lifecycle = Lifecycle(self._settings)
+        self._db = self._lifecycle.db
         self._memory = MemoryStore(self._db)
         self._workflows = WorkflowStore(self._db)
         self._scores = ScoreStore(self._db)
@@ -210,12 +196,7 @@ class RedisStore:
             StoreClosedError: The store is closed.
             ConfigurationError: The embedded server has not been started by ``init`` yet.
         """
-        self._check_open()
-        if self._deployment is None:
-            raise ConfigurationError(
-                "an embedded store has no client before init()", code="GET_CLIENT_NOT_READY"
-            )
-        return cast("Redis | RedisCluster", self._deployment.client)
+        return cast("Redis | RedisCluster", self._lifecycle.client())
 
     @operation
     async def init(self) -> None:
@@ -227,20 +208,15 @@ class RedisStore:
         Raises:
             BackendError: The server cannot be reached, refuses the login, or is too old.
         """
-        await self._connected()
+        await self._lifecycle.connect()
 
     async def close(self) -> None:
-        """Close what the store opened: connections, and the embedded server. Idempotent."""
-        # Shielded from its first await on: what is open must not outlive a cancelled caller.
-        with anyio.CancelScope(shield=True):
-            async with self._lock:
-                self._closed = True
-                self._db.deployment = None
-                if self._deployment is not None:
-                    await self._deployment.close()
-                if self._server is not None:
-                    await self._server.stop()
-                self._deployment = self._server = None
+        """Close the connections of every event loop, and the embedded server. Idempotent.
+
+        Callable from any event loop. One that runs in another thread closes its own connections;
+        if it is blocked for five seconds, or does not run any more, they are cut.
+        """
+        await self._lifecycle.close()
 
     async def __aenter__(self) -> Self:
         """Initialise; on failure close again."""
@@ -318,32 +294,3 @@ class RedisStore:
     async def ping(self) -> bool:
         """Ask the server for a sign of life: one round trip, ``True`` or an error."""
         return bool(await self._db.command("PING") == b"PONG")
-
-    async def _connected(self) -> Deployment:
-        """Return the deployment, connecting it first if need be."""
-        async with self._lock:
-            self._check_open()
-            if self._db.deployment is None:
-                # Connecting has its own deadline and uses the primary, even when a read triggered
-                # it.
-                token = current_call.set(Call(monotonic(), read_only=False))
-                try:
-                    self._db.deployment = await self._prepared()
-                finally:
-                    current_call.reset(token)
-            return self._db.deployment
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosedError("the store is closed", code="STORE_CLOSED")
-
-    async def _prepared(self) -> Deployment:
-        if self._deployment is None:
-            self._server = EmbeddedServer(self._settings.address.path)
-            await self._server.start()
-            self._deployment = self._settings.new_deployment(self._server.url)
-        await handshake.prepare(self._deployment, clustered=self.topology == "cluster")
-        if not self._db.scans:
-            await adopt(Database.over(self._deployment, self._db.keys))
-        self._deployment.retries = True
-        return self._deployment

@@ -19,7 +19,7 @@ from redis_store._connections.commands import Command, Reply, is_read
 from redis_store._connections.current_call import current_call
 from redis_store._connections.deployment import Deployment, Limits, NodeBatch, PendingCommands
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import MAX_CONNECTIONS, Connection, Multiplexer
+from redis_store._connections.multiplexer import MAX_CONNECTIONS, Connection, Multiplexer, Pool
 from redis_store._connections.slots import slot_of
 from redis_store._connections.standalone import scan_command
 from redis_store.errors import BackendError
@@ -54,6 +54,14 @@ class NodePool:
     async def release(self, connection: Connection) -> None:
         """Take a connection back, whatever its state."""
         self._node.release(cast("Any", connection))
+
+    def empty(self) -> list[Connection]:
+        """Forget all connections, in use or not, and return them as they are."""
+        node = cast("Any", self._node)
+        connections = list(node._connections)  # noqa: SLF001
+        node._connections.clear()  # noqa: SLF001
+        node._free.clear()  # noqa: SLF001
+        return connections
 
 
 class ClusterDeployment(Deployment):
@@ -99,6 +107,18 @@ class ClusterDeployment(Deployment):
             await multiplexer.close()
         if self._owned:
             await self.client.aclose()
+
+    def drop(self) -> None:
+        """Give up all connections: see ``Deployment.drop``."""
+        super().drop()
+        if self._owned:
+            # Else redis-py warns that the client is unclosed; to close it would take the loop.
+            self.client._initialize = True  # noqa: SLF001
+
+    def _pools(self) -> list[Pool]:
+        manager = self.client.nodes_manager
+        nodes = [*manager.nodes_cache.values(), *manager.startup_nodes.values()]
+        return [NodePool(node) for node in nodes]
 
     async def send_to_primaries(self, commands: Sequence[Command]) -> list[list[Reply]]:
         """Send the same commands to every primary: see ``Deployment.send_to_primaries``."""

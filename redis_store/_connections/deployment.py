@@ -15,7 +15,8 @@ import msgspec
 from redis_store._connections.commands import Command, Replies, Reply, is_read
 from redis_store._connections.current_call import current_call
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.multiplexer import Connection, Multiplexer, Pool
+from redis_store._connections.pipelined import cut
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
 _LONGEST_PAUSE = 0.25
@@ -124,6 +125,8 @@ class Deployment(ABC):
         self.limits = limits
         self.min_replicas = limits.min_replicas
         self.retries = False
+        # Kept, as to free a transport unregisters its socket from the epoll that a fork shares.
+        self._parents_connections: list[list[Connection]] = []
 
     @abstractmethod
     async def discover(self) -> None:
@@ -136,6 +139,20 @@ class Deployment(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Close the connections, and the client unless it is borrowed."""
+
+    @abstractmethod
+    def _pools(self) -> list[Pool]:
+        """Return the pools of all connections."""
+
+    def drop(self) -> None:
+        """Give up all connections without awaiting anything: their event loop was closed."""
+        for pool in self._pools():
+            for connection in pool.empty():
+                cut(connection)
+
+    def abandon(self) -> None:
+        """Leave all connections to the parent process, after a fork: none is closed or freed."""
+        self._parents_connections = [pool.empty() for pool in self._pools()]
 
     @abstractmethod
     async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:

@@ -60,6 +60,10 @@ class Pool(Protocol):
         """Take a connection back, whatever its state."""
         ...
 
+    def empty(self) -> list[Connection]:
+        """Forget all connections, in use or not, and return them as they are."""
+        ...
+
 
 class ClientPool:
     """The pool of a ``redis.asyncio.Redis``."""
@@ -75,6 +79,17 @@ class ClientPool:
     async def release(self, connection: Connection) -> None:
         """Take a connection back, whatever its state."""
         await self._pool.release(connection)
+
+    def empty(self) -> list[Connection]:
+        """Forget all connections, in use or not, and return them as they are."""
+        pool = self._pool
+        connections = [*pool._available_connections, *pool._in_use_connections]  # noqa: SLF001
+        pool.reset()
+        # A lock belongs to the first event loop that had to wait for it.
+        pool._lock = asyncio.Lock()  # noqa: SLF001
+        if hasattr(pool, "_condition"):
+            pool._condition = asyncio.Condition()  # noqa: SLF001
+        return connections
 
 
 class Multiplexer:

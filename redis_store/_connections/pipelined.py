@@ -7,6 +7,8 @@ redis-py's reader costs a timeout and a turn of the event loop for every reply.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from socket import SHUT_RDWR
 from time import monotonic
 from typing import Any, cast
 
@@ -197,6 +199,20 @@ class PipelinedConnection(asyncio.Protocol):
         self.closed.set()
         self._former.connection_lost(exc)
         self._on_ready()
+
+
+def cut(connection: Any) -> None:
+    """Close the socket of a connection of redis-py whose event loop does not run any more."""
+    writer = connection._writer  # noqa: SLF001
+    # redis-py would warn that it is unclosed.
+    connection._reader = connection._writer = None  # noqa: SLF001
+    if writer is None:
+        return
+    socket = writer.get_extra_info("socket")
+    with suppress(OSError, AttributeError):  # closed already, or by uvloop with the loop
+        socket.shutdown(SHUT_RDWR)
+    with suppress(RuntimeError):  # a closed loop takes no callback, which is all that is left to do
+        writer.transport.abort()
 
 
 def is_stale(connection: Any) -> bool:

@@ -11,7 +11,7 @@ from redis_store._connections.commands import Command, Reply, is_read
 from redis_store._connections.current_call import current_call
 from redis_store._connections.deployment import Limits, PendingCommands
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.multiplexer import ClientPool, Multiplexer, Pool
 from redis_store._connections.standalone import StandaloneDeployment, multiplexer_of
 from redis_store.errors import BackendError, BackendUnavailableError
 
@@ -84,6 +84,11 @@ class SentinelDeployment(StandaloneDeployment):
         # Closing the pool does not close these.
         for sentinel in self._sentinel.sentinels:
             await sentinel.aclose(close_connection_pool=True)
+
+    def _pools(self) -> list[Pool]:
+        clients = [*self._sentinel.sentinels, self._replica_client]
+        own = [ClientPool(client.connection_pool) for client in clients if client is not None]
+        return [*super()._pools(), *own]
 
     def _only_node(self, commands: Sequence[Command]) -> Multiplexer | None:
         # Only the first attempt may use a replica: retries go to the primary, by _assign.

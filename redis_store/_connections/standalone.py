@@ -7,7 +7,7 @@ import redis.asyncio as aioredis
 
 from redis_store._connections.commands import Command
 from redis_store._connections.deployment import Deployment, Limits, NodeBatch, PendingCommands
-from redis_store._connections.multiplexer import ClientPool, Multiplexer
+from redis_store._connections.multiplexer import ClientPool, Multiplexer, Pool
 from redis_store.errors import BackendError
 
 _SCAN_COUNT = 1000
@@ -36,6 +36,9 @@ class StandaloneDeployment(Deployment):
         await self._multiplexer.close()
         if self._owned:
             await self.client.aclose(close_connection_pool=True)
+
+    def _pools(self) -> list[Pool]:
+        return [ClientPool(self.client.connection_pool)]
 
     async def scan(self, pattern: str, kind: str, cursor: str) -> tuple[str, list[bytes]]:
         """Scan some thousand keys: see ``Deployment.scan``."""

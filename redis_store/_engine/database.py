@@ -1,8 +1,11 @@
 """Database: a store's keys and settings, and the way to its servers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Self
+
+import anyio
 
 from redis_store._connections.commands import (
     SCRIPTS,
@@ -13,6 +16,7 @@ from redis_store._connections.commands import (
     Script,
 )
 from redis_store._connections.deployment import Deployment
+from redis_store._connections.loops import PerLoop
 from redis_store._engine.keys import Keys
 from redis_store._engine.locks import KeyedLocks
 from redis_store.errors import BackendError, ReplicationError
@@ -25,6 +29,49 @@ READ_CHUNK = 500
 SCAN_CHUNK = 200
 
 
+# How long a loop in another thread may take to close its connections.
+_CLOSE_SECONDS = 5.0
+
+
+class LoopState:
+    """What one event loop has of a database: futures, timers and locks belong to a loop.
+
+    Attributes:
+        deployment: The loop's connections, once it has asked for any.
+        is_ready: Whether the deployment was found, and checked.
+        connecting: Held by whoever connects or closes.
+        locks: Serialise the writers of one record.
+    """
+
+    def __init__(self) -> None:
+        self.deployment: Deployment | None = None
+        self.is_ready = False
+        self.connecting = anyio.Lock()
+        self.locks = KeyedLocks()
+
+    async def close(self) -> None:
+        """Close the connections. Only in the loop itself."""
+        async with self.connecting:
+            deployment = self._take()
+            if deployment is not None:
+                await deployment.close()
+
+    def drop(self) -> None:
+        """Give up the connections of a loop that does not run any more."""
+        deployment = self._take()
+        if deployment is not None:
+            deployment.drop()
+
+    def abandon(self) -> None:
+        """Leave the connections to the parent process, after a fork."""
+        if self.deployment is not None:
+            self.deployment.abandon()
+
+    def _take(self) -> Deployment | None:
+        deployment, self.deployment, self.is_ready = self.deployment, None, False
+        return deployment
+
+
 class Database:
     """What every part of a domain hangs on.
 
@@ -35,8 +82,7 @@ class Database:
         thread_ttl: How long an unused thread lives; ``None`` is for ever.
 
     Attributes:
-        deployment: The deployment while it is connected; saves each call a coroutine.
-        locks: Serialise the writers of one record within this process.
+        loops: What each event loop that uses the database has of it.
     """
 
     def __init__(
@@ -50,8 +96,7 @@ class Database:
         self.keys = keys
         self.scans = scans
         self.thread_ttl = thread_ttl
-        self.locks = KeyedLocks()
-        self.deployment: Deployment | None = None
+        self.loops = PerLoop(LoopState, drop=LoopState.drop, abandon=LoopState.abandon)
         self._connect = connect
 
     @classmethod
@@ -61,9 +106,35 @@ class Database:
         async def connected() -> Deployment:
             return deployment
 
-        db = cls(keys, connected)
-        db.deployment = deployment
-        return db
+        return cls(keys, connected)
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """The deployment of the running event loop, if it is ready."""
+        state = self.loops.get()
+        return state.deployment if state.is_ready else None
+
+    @property
+    def has_other_loops(self) -> bool:
+        """Whether another event loop, which is not closed, has connections."""
+        running = asyncio.get_running_loop()
+        return any(
+            state.deployment is not None and loop is not running and not loop.is_closed()
+            for loop, state in self.loops.items()
+        )
+
+    @property
+    def locks(self) -> KeyedLocks:
+        """Locks that serialise the writers of one record within the running event loop."""
+        return self.loops.get().locks
+
+    async def close(self) -> None:
+        """Close the connections of every event loop, each in its own loop."""
+        for loop, state in self.loops.items():
+            if loop is asyncio.get_running_loop():
+                await state.close()
+            elif not (loop.is_running() and await _closed_in(loop, state)):
+                state.drop()
 
     async def send(
         self,
@@ -108,10 +179,9 @@ class Database:
 
     def require_replicas(self, confirmed: int | None) -> None:
         """Raise ReplicationError if too few replicas confirmed; ``None``: nobody asked."""
-        if confirmed is None or self.deployment is None:
-            return
-        if confirmed < self.deployment.min_replicas:
-            raise ReplicationError(confirmed, self.deployment.min_replicas)
+        deployment = self.deployment
+        if confirmed is not None and deployment and confirmed < deployment.min_replicas:
+            raise ReplicationError(confirmed, deployment.min_replicas)
 
     async def command(self, *command: Argument) -> Reply:
         """Send one command: one round trip."""
@@ -151,6 +221,18 @@ class Database:
         for pattern, kind in patterns.items():
             async for _, found in self.scan(pattern, kind):
                 await self.send([("UNLINK", key) for key in found])
+
+
+async def _closed_in(loop: asyncio.AbstractEventLoop, state: LoopState) -> bool:
+    """Close the connections of a loop that runs in another thread; ``False`` if it is stuck."""
+    closing = state.close()
+    try:
+        future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(closing, loop))
+    except RuntimeError:  # the loop was closed just now
+        closing.close()
+        return False
+    done, _ = await asyncio.wait([future], timeout=_CLOSE_SECONDS)
+    return bool(done)
 
 
 async def _resend_scripts(

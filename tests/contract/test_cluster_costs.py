@@ -64,7 +64,7 @@ def _script_calls(stats: dict[str, int]) -> int:
 
 def _count_rounds(store: RedisStore) -> list[Sequence[Any]]:
     """Keep a list of what is sent, round by round."""
-    deployment = cast("Any", store)._deployment  # noqa: SLF001 - what every request passes
+    deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - what every request passes
     send, rounds = deployment.send, list[Sequence[Any]]()
 
     async def counted(commands: Sequence[Any], **options: Any) -> Any:

@@ -20,7 +20,7 @@ async def forgetful(place: Place) -> AsyncIterator[RedisStore]:
 
 def _lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
     """Apply the next commit, and report the connection as lost; return what was lost so."""
-    deployment = cast("Any", store)._deployment  # noqa: SLF001 - where replies come in
+    deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - where replies come in
     send, lost = deployment.send, list[Sequence[Command]]()
 
     async def losing(commands: Sequence[Command], *, repeatable: bool = True) -> Replies:

@@ -58,7 +58,7 @@ async def gated_store(place: Place) -> AsyncGenerator[tuple[RedisStore, Gate]]:
     """Open a further store on a test's data, behind a gate."""
     gate = Gate()
     store = place.store()
-    deployment = cast("Any", store)._deployment  # noqa: SLF001 - what every request passes
+    deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - what every request passes
     for name in ("send", "scan"):
         setattr(deployment, name, _gated(gate, getattr(deployment, name)))
     async with store:

@@ -1,0 +1,119 @@
+"""Lifecycle of a store: connections for each event loop that uses it, and the embedded server."""
+
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+import anyio
+
+from redis_store._connections import handshake
+from redis_store._connections.current_call import Call, current_call
+from redis_store._connections.deployment import Deployment
+from redis_store._engine.database import Database
+from redis_store.embedded import EmbeddedServer
+from redis_store.errors import ConfigurationError, StoreClosedError
+from redis_store.maintenance import adopt
+from redis_store.settings import Settings
+
+
+class Lifecycle:
+    """Connects a store on first use in each event loop, and closes it in all.
+
+    Args:
+        settings: The arguments of the store.
+
+    Attributes:
+        db: The database that the domains share.
+        deployment: The deployment that was built last; ``None`` before an embedded server started.
+
+    Raises:
+        ConfigurationError: redis.asyncio refuses an option.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._is_embedded = settings.address.topology == "embedded"
+        self._server = EmbeddedServer(settings.address.path) if self._is_embedded else None
+        # Built here, for the first event loop, so that wrong options are refused at once.
+        self.deployment = None if self._is_embedded else settings.new_deployment()
+        self._is_taken = self._is_embedded
+        self._is_adopted = False
+        self._closed = False
+        self.db = Database(
+            settings.keys,
+            self.connect,
+            scans=settings.indexes == "scan",
+            thread_ttl=settings.thread_ttl,
+        )
+
+    async def connect(self) -> Deployment:
+        """Return the deployment of the running event loop, connecting it first if need be."""
+        state = self.db.loops.get()
+        async with state.connecting:
+            self._check_open()
+            if state.deployment is None:
+                state.deployment = await self._new_deployment()
+            if not state.is_ready:
+                # Connecting has its own deadline and uses the primary, even when a read triggered
+                # it.
+                token = current_call.set(Call(monotonic(), read_only=False))
+                try:
+                    await self._prepare(state.deployment)
+                finally:
+                    current_call.reset(token)
+                state.is_ready = True
+            return state.deployment
+
+    async def close(self) -> None:
+        """Close the connections of every event loop, and the embedded server. Idempotent."""
+        # Before any await: a loop that connects from now on is refused.
+        self._closed = True
+        # Shielded from its first await on: connections must not outlive a cancelled caller.
+        with anyio.CancelScope(shield=True):
+            await self.db.close()
+            if self.deployment is not None and not self._is_taken:
+                await self.deployment.close()
+            if self._server is not None:
+                await self._server.stop()
+            self.deployment = self._server = None
+
+    def client(self) -> Any:
+        """Return the redis.asyncio client of the running event loop, or else the latest one."""
+        self._check_open()
+        deployment = self.deployment
+        with suppress(RuntimeError):  # no event loop runs
+            deployment = self.db.loops.get().deployment or deployment
+        if deployment is None:
+            raise ConfigurationError(
+                "an embedded store has no client before init()", code="GET_CLIENT_NOT_READY"
+            )
+        return deployment.client
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosedError("the store is closed", code="STORE_CLOSED")
+
+    async def _new_deployment(self) -> Deployment:
+        """Build a deployment for the running event loop, or take the one that is built."""
+        if self._server is not None:
+            await self._server.start()
+            self.deployment = self._settings.new_deployment(self._server.url)
+        elif self.deployment is None or self._is_taken:
+            if self._settings.client is not None and self.db.has_other_loops:
+                raise ConfigurationError(
+                    "client is in use in another event loop, and its connections belong to that: "
+                    "close that loop first, or pass a connection string instead of a client",
+                    code="CONFIGURATION_CLIENT_IN_OTHER_LOOP",
+                    details={"argument": "client"},
+                )
+            self.deployment = self._settings.new_deployment()
+        self._is_taken = True
+        return self.deployment
+
+    async def _prepare(self, deployment: Deployment) -> None:
+        """Check the server, load the scripts, and index a small database of another writer."""
+        await handshake.prepare(deployment, clustered=self._settings.address.topology == "cluster")
+        if not (self.db.scans or self._is_adopted):
+            await adopt(Database.over(deployment, self.db.keys))
+            self._is_adopted = True
+        deployment.retries = True

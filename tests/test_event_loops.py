@@ -1,0 +1,148 @@
+"""One store in several event loops and threads: one after the other, and at the same time."""
+
+import asyncio
+import gc
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import anyio
+import pytest
+from redis.asyncio import Redis
+
+from redis_store import ConfigurationError, RedisStore, StoreClosedError
+from tests.support.deployments.place import Place
+from tests.support.records.builders import message, thread
+
+T = TypeVar("T")
+
+# What asyncio itself says of a loop that is closed before its transports; redis-py says nothing.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:unclosed transport:ResourceWarning",
+    "ignore:unclosed <socket:ResourceWarning",
+)
+
+
+@pytest.fixture(autouse=True)
+def _warnings_of_this_test() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+async def in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a loop of its own, in a thread of its own."""
+    return await asyncio.to_thread(asyncio.run, work)
+
+
+def store_of(place: Place) -> RedisStore:
+    return RedisStore(
+        place.url,
+        key_prefix=place.keys.prefix,
+        hash_tags=place.keys.hash_tags,
+        operation_timeout=timedelta(seconds=5),
+    )
+
+
+async def furnish(store: RedisStore) -> None:
+    await store.memory.save_thread(thread())
+
+
+async def test_a_store_works_in_one_loop_after_another(store: RedisStore, place: Place) -> None:
+    await furnish(store)
+    other = store_of(place)
+    with anyio.fail_after(10):
+        for n in range(3):
+            saving = other.memory.save_messages([message(f"m{n}", n)])
+            assert [m.id for m in await in_thread(saving)] == [f"m{n}"]
+            await in_thread(other.memory.update_thread("t", metadata={f"k{n}": n}))
+        await in_thread(other.close())
+    assert (await store.memory.list_messages("t")).total == 3
+    found = await store.memory.get_thread_by_id("t")
+    assert found is not None
+    assert found.metadata == {"k0": 0, "k1": 1, "k2": 2}
+
+
+async def test_a_store_works_in_loops_at_the_same_time(store: RedisStore, place: Place) -> None:
+    """GEN-11: no lock nor connection of one loop holds up another; every update counts."""
+    await furnish(store)
+    other = store_of(place)
+
+    async def update(worker: int) -> None:
+        for n in range(10):
+            await other.memory.update_thread("t", metadata={f"{worker}-{n}": n})
+            await asyncio.gather(*(other.memory.get_thread_by_id("t") for _ in range(5)))
+
+    with anyio.fail_after(30):
+        await asyncio.gather(update(0), *(in_thread(update(worker)) for worker in range(1, 5)))
+        await other.close()
+    found = await store.memory.get_thread_by_id("t")
+    assert found is not None
+    assert len(found.metadata) == 50
+
+
+async def test_a_blocked_loop_holds_up_no_other(store: RedisStore, place: Place) -> None:
+    await furnish(store)
+    other = store_of(place)
+    await other.init()
+    found: list[object] = []
+    asking = threading.Thread(
+        target=lambda: found.append(asyncio.run(other.memory.get_thread_by_id("t")))
+    )
+    asking.start()
+    asking.join(timeout=5)  # blocks this loop, in which the store was first used
+    assert [each is not None for each in found] == [True]
+    await other.close()
+
+
+async def test_close_closes_the_connections_of_every_loop(store: RedisStore, place: Place) -> None:
+    await furnish(store)
+    other = store_of(place)
+    started, may_end = threading.Event(), threading.Event()
+    refused: list[BaseException] = []
+
+    async def work() -> None:
+        await other.memory.get_thread_by_id("t")
+        started.set()
+        await asyncio.to_thread(may_end.wait, 10)
+        try:
+            await other.memory.get_thread_by_id("t")
+        except StoreClosedError as error:
+            refused.append(error)
+        assert {task for task in asyncio.all_tasks() if task is not asyncio.current_task()} == set()
+
+    with ThreadPoolExecutor() as pool:
+        working = pool.submit(asyncio.run, work())
+        await asyncio.to_thread(started.wait, 5)
+        await other.memory.get_thread_by_id("t")
+        await other.close()
+        may_end.set()
+        await asyncio.to_thread(working.result, 10)
+    assert refused
+
+
+async def test_a_borrowed_client_serves_one_loop_at_a_time(store: RedisStore, place: Place) -> None:
+    """redis-py binds connections to the loop that made them."""
+    if store.topology != "standalone":
+        # A cluster's client is bound to its loop by its locks as well as by its connections.
+        return
+    await furnish(store)
+    async with Redis.from_url(place.url) as client:
+        other = RedisStore(
+            client=client, key_prefix=place.keys.prefix, hash_tags=place.keys.hash_tags
+        )
+        assert await other.memory.get_thread_by_id("t")
+        with pytest.raises(ConfigurationError, match="another event loop") as error:
+            await in_thread(other.memory.get_thread_by_id("t"))
+        assert error.value.code == "CONFIGURATION_CLIENT_IN_OTHER_LOOP"
+        assert await other.memory.get_thread_by_id("t")
+        await other.close()
+
+
+def test_a_borrowed_client_follows_to_the_next_loop(servers: dict[str, Any]) -> None:
+    client = Redis.from_url(next(iter(servers.values())).url)
+    other = RedisStore(client=client)
+    for _ in range(3):
+        assert asyncio.run(other.memory.get_thread_by_id("no such thread")) is None
+    asyncio.run(other.close())

@@ -1,0 +1,39 @@
+"""Stores in forked children: parent and child have connections of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from redis_store import RedisStore
+from tests.support.deployments.place import Place
+from tests.support.records.builders import thread
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("how", ["at once", "finalizers"])
+@pytest.mark.parametrize("client", ["own", "borrowed"])
+async def test_a_forked_child_takes_no_reply_of_its_parent(
+    store: RedisStore, place: Place, client: str, how: str
+) -> None:
+    """Nor does its end close anything that the parent uses."""
+    if client == "borrowed" and "sentinel" in place.url:
+        client = "own"  # a client from Sentinel.master_for is one of a server, which others run
+    for id_ in ("parent", "child"):
+        await store.memory.save_thread(thread(id_))
+    args = [place.url, place.keys.prefix, str(place.keys.hash_tags), client, how]
+    command = [sys.executable, "-m", "tests.support.schedules.forked_program", *args]
+    with anyio.fail_after(40):
+        ended = await anyio.run_process(
+            command, cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    assert ended.returncode == 0, ended.stdout.decode()
+    assert "Traceback" not in ended.stdout.decode()
+    found = [await store.memory.get_thread_by_id(id_) for id_ in ("parent", "child")]
+    assert all(each and each.metadata["by"] for each in found)
