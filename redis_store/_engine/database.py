@@ -167,11 +167,10 @@ async def _resend_scripts(
 ) -> None:
     """Send scripts that the server has lost again with their source; raise the first error reply.
 
-    Commands after the ``first`` ones depend on those, so they are sent again whenever a script
-    is.
+    Commands after the ``first`` ones depend on those, so with any script they are sent again.
     """
-    # A NOSCRIPT reply says that nothing ran, so even what is not repeatable may be sent again; the
-    # commands of the first part that did run must not be.
+    # NOSCRIPT means that the script did not run, so it may be sent again even if it is not
+    # repeatable. The other commands of the first part did run, and must not be.
     lost = {at for at, reply in enumerate(replies) if _is_script_missing(reply)}
     if lost:
         again = [at for at in range(len(commands)) if at in lost or at >= first]

@@ -41,7 +41,7 @@ class IdClaims:
 
     @property
     def reserves(self) -> bool:
-        """Whether ids are claimed or moved, which comes before all other steps."""
+        """Whether ids are claimed or moved: they are reserved before all other steps."""
         return bool(self._claimed or self._moved)
 
     def add(self, thread_id: str, message_ids: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ from redis_store.pages import Page, Paging
 
 R = TypeVar("R")
 
-# A rank that no sorted set reaches; servers refuse what exceeds 64 bits.
+# A rank that no sorted set reaches; servers refuse integers of more than 64 bits.
 _MAX_RANK = 2**62
 
 

@@ -1,4 +1,4 @@
-"""Key names, of both layouts. No other module spells a key.
+"""Keys of both layouts. No other module spells a key.
 
 The plain layout is Mastra's, byte for byte. The hash-tagged layout braces the thread id, so that
 all of a thread's keys are in one Redis Cluster slot. Both maps from accepted ids to keys are

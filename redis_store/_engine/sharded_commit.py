@@ -113,7 +113,10 @@ class ShardedCommit(Commit):
         return {}
 
     async def _reserve(self, scripts: Sequence[SlotScript]) -> Values:
-        """Phase 1. On success all conditions hold and all ids are ours; else nothing remains."""
+        """Phase 1. Without conflicts, all conditions hold and all ids are ours.
+
+        With conflicts, no message has moved. New ids may stay claimed, which is a hint at most.
+        """
         claims = self._claims if self._claims and self._claims.reserves else None
         if claims is None and len(scripts) < 2:  # noqa: PLR2004 - one script needs no rehearsal
             return {}

@@ -240,7 +240,7 @@ class SlotScript:
 
     Attributes:
         conditions: Steps that may refuse the script.
-        values_after: Values of keys once the script is applied: they show it if its reply is lost.
+        values_after: Values once the script is applied; they prove it if its reply is lost.
     """
 
     def __init__(self) -> None:
@@ -248,7 +248,7 @@ class SlotScript:
         self.values_after: Values = {}
         self._zsets: set[str] = set()
         self._hashes: set[str] = set()
-        # One value per key: a second would replace the first, and the change between them pass.
+        # One value per key: a second would replace the first, and hide a change between two reads.
         self._expected: Values = {}
         self._writes: list[tuple[Step, Take | None]] = []
         self._values: dict[str, bytes | str] = {}

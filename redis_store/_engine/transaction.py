@@ -1,8 +1,8 @@
 """Transactions: the conditions and writes of one call; ``transact`` retries it on conflicts.
 
-Modelled on etcd's software transactional memory. What an attempt reads is a condition of its
-writes. A refused commit returns the current values of the keys that conflicted, so the next attempt
-need not read them.
+Modelled on etcd's software transactional memory. The values that an attempt reads are conditions of
+its writes. A refused commit returns the current values of the keys that conflicted, so the next
+attempt need not read them.
 
 Tests: ``tests/contract/test_thread_races.py``, ``tests/contract/test_workflow_races.py``,
 ``tests/contract/test_save_races.py``, ``tests/faults/test_lost_replies.py``.

@@ -37,8 +37,8 @@ local function insert(timeline, prefix, ids, dates)
     local id, stored_score = next_stored()
     repeat
       local us, gap = dates[i], false
-      -- Insert next what is older than the stored message. Its score, which is never below its
-      -- date, decides most cases without reading its body.
+      -- The new message comes first if it is older than the stored one. That one's score, which is
+      -- never below its date, decides most cases without reading its body.
       if us and (not id or us < stored_score and us < created_us(prefix, id, stored_score)) then
         score = math.max(us, score + 1)
         place(ids[i], score)
