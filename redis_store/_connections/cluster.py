@@ -2,6 +2,10 @@
 
 The map of slots and the connections are redis-py's. Its pipelines are not used, as they repeat
 writes that may have been applied.
+
+Tests: ``tests/connections/test_topologies.py``, ``tests/connections/test_refused_topologies.py``,
+``tests/connections/test_cluster_spread.py``, ``tests/faults/test_cluster_faults.py``,
+``tests/contract/test_cluster_costs.py``.
 """
 
 import asyncio

@@ -1,4 +1,8 @@
-"""Commands, replies and Lua scripts, as the rest of the library builds and reads them."""
+"""Commands, replies and Lua scripts, as the rest of the library builds and reads them.
+
+Tests: ``tests/engine/test_scripts.py``, ``tests/faults/test_replication.py``,
+``tests/connections/test_topologies.py``.
+"""
 
 from hashlib import sha1
 from typing import Any

@@ -2,6 +2,8 @@
 
 A context variable, so that start time and purpose need not pass through every signature between
 the public method and the connections.
+
+Tests: ``tests/faults/test_outages.py``, ``tests/faults/test_replication.py``.
 """
 
 from contextvars import ContextVar

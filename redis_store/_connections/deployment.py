@@ -2,6 +2,9 @@
 
 A call sends its commands once in the usual case. Commands that were not applied are sent again,
 until the call's deadline.
+
+Tests: ``tests/faults/test_outages.py``, ``tests/faults/test_server_errors.py``,
+``tests/faults/test_lost_replies.py``, ``tests/property/test_shared_calls.py``.
 """
 
 import asyncio

@@ -1,4 +1,9 @@
-"""Error translation: exceptions of redis-py become BackendErrors that say what to check."""
+"""Error translation: exceptions of redis-py become BackendErrors that say what to check.
+
+Tests: ``tests/connections/test_refused_connections.py``,
+``tests/connections/test_refused_topologies.py``, ``tests/faults/test_server_errors.py``,
+``tests/faults/test_wrong_types.py``.
+"""
 
 import re
 

@@ -1,4 +1,8 @@
-"""Handshake: checks that a deployment can be used, and loads the scripts into it."""
+"""Handshake: checks that a deployment can be used, and loads the scripts into it.
+
+Tests: ``tests/test_store.py``, ``tests/connections/test_refused_topologies.py``,
+``tests/contract/test_cluster_costs.py``.
+"""
 
 import asyncio
 import re

@@ -1,4 +1,8 @@
-"""Sentinel deployment: a primary that sentinels name, and optionally its replicas for reads."""
+"""Sentinel deployment: a primary that sentinels name, and optionally its replicas for reads.
+
+Tests: ``tests/connections/test_topologies.py``, ``tests/connections/test_refused_topologies.py``,
+``tests/faults/test_sentinel_failover.py``, ``tests/faults/test_replication.py``.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence

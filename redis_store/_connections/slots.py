@@ -1,4 +1,7 @@
-"""Cluster hash slots."""
+"""Cluster hash slots.
+
+Tests: ``tests/engine/test_keys.py``, ``tests/contract/test_slots.py``.
+"""
 
 from binascii import crc_hqx
 from functools import lru_cache

@@ -1,4 +1,8 @@
-"""Standalone deployment: one server, over the pool of a redis.asyncio client."""
+"""Standalone deployment: one server, over the pool of a redis.asyncio client.
+
+Tests: ``tests/connections/test_connecting.py``, ``tests/connections/test_borrowed_clients.py``,
+``tests/faults/test_outages.py``, ``tests/faults/test_restarted_server.py``.
+"""
 
 from collections.abc import Sequence
 from typing import Any, cast

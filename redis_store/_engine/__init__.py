@@ -1,4 +1,4 @@
-"""How a call becomes an atomic change: keys, codecs, transactions, scripts and indexes.
+"""The engine that all domains share: keys, codecs, transactions, scripts and indexes.
 
-What the domains share, and nothing of a single one.
+It turns a call into an atomic change. ``redis_store/README.md`` shows how.
 """

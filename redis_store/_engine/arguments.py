@@ -1,7 +1,7 @@
-"""Checks of the arguments of public calls.
+"""Argument checks of public calls.
 
-Each returns the value in the form that the call goes on with, or raises InvalidArgumentError. What
-a call checks, it checks before any I/O.
+Each check returns the value in the form that the call needs, or raises InvalidArgumentError. A call
+checks all its arguments before any I/O.
 """
 
 import re
@@ -23,7 +23,7 @@ T = TypeVar("T")
 Dated = TypeVar("Dated", Thread, Resource, Score)
 
 MAX_ID_BYTES = 1024
-# Not 2**53: from there on, ties pushed up would share a score.
+# Below 2**53, as ties are pushed up: from there on, neighbouring scores would be the same double.
 _MAX_US = 2**53 - 2**40
 _EARLIEST, _LATEST = from_epoch_us(-_MAX_US), from_epoch_us(_MAX_US)
 _METADATA_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -59,7 +59,7 @@ def check_id_or_ids(argument: str, value: object) -> list[str]:
 
 
 def check_thread_id(argument: str, value: object) -> str:
-    """Return a thread id for which the map to keys is injective."""
+    """Return a thread id whose keys are no other id's: see ``keys``."""
     return _check_before(":id:", argument, value)
 
 
@@ -72,7 +72,7 @@ def check_thread_ids(argument: str, value: object) -> list[str]:
 
 
 def check_run(namespace: object, workflow_name: object, run_id: object) -> None:
-    """Check that the map from these three to keys is injective."""
+    """Check that the run's key is no other run's: see ``keys``."""
     _check_before(":workflow_name:", "namespace", namespace)
     check_workflow_name(workflow_name)
     check_run_id(run_id)
@@ -84,12 +84,12 @@ def check_workflow_name(value: object) -> str:
 
 
 def check_run_id(value: object) -> str:
-    """Return a run id whose key cannot be taken for one with a resource suffix."""
+    """Return a run id whose key cannot be mistaken for one with a resource suffix."""
     return _check_before(":resourceId:", "run_id", value)
 
 
 def _check_before(separator: str, argument: str, value: object) -> str:
-    """Return an id after which the first separator in a key is the one that ends the id."""
+    """Return an id that, in a key, ends at the first separator."""
     id_ = check_id(argument, value)
     if ":" in id_ and separator in f"{id_}{separator[:-1]}":
         why = f"must neither contain {separator!r} nor end in {separator[:-1]!r}"
@@ -170,8 +170,8 @@ def check_date(argument: str, value: object) -> datetime:
     """Return an aware datetime in UTC.
 
     Raises:
-        InvalidArgumentError: No datetime, a naive one, or one whose microseconds a sorted set's
-            score (a double) cannot hold: before 1684 or after 2255.
+        InvalidArgumentError: It is no datetime, is naive, or lies before 1684 or after 2255: the
+            score of a sorted set, a double, cannot hold its microseconds.
     """
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise InvalidArgumentError(argument, "must be an aware datetime", value)
@@ -208,7 +208,7 @@ def check_date_range(value: object) -> tuple[int | None, int | None]:
 
 
 def check_paging(page: object, per_page: object) -> Paging:
-    """Return which page to read; ``page`` above 0 needs a ``per_page``."""
+    """Return the page to read; a ``page`` above 0 needs a ``per_page``."""
     number = check_count("page", page)
     if per_page is not None:
         return Paging(number, check_count("per_page", per_page))
@@ -247,7 +247,7 @@ def _is_metadata_key(key: object) -> bool:
 
 
 def check_scalars(value: object) -> dict[str, Any]:
-    """Return a filter on metadata whose values are str, finite number, bool or None."""
+    """Return a filter on metadata whose values are str, finite numbers, bool or None."""
     wanted = check_metadata(value)
     for key, scalar in wanted.items():
         if not _is_scalar(scalar):

@@ -1,7 +1,7 @@
-"""Between records and their stored JSON.
+"""Codecs: conversions between records and their stored JSON.
 
-One encoder and typed decoders, built at import. A record that the typed decoder refuses gets a
-second, lenient reading, for what other writers of the same data are known to leave out.
+One encoder and typed decoders, built at import. A record that its typed decoder refuses is decoded
+leniently, as other writers of the same data omit fields or encode them differently.
 """
 
 import json
@@ -36,7 +36,7 @@ _score = msgspec.json.Decoder(Score)
 
 
 class _ThreadRecord(msgspec.Struct, kw_only=True, rename="camel"):
-    """A thread as stored: no title is no field, as in JavaScript."""
+    """A thread as stored: without a title there is no such field, as in JavaScript."""
 
     id: str
     resource_id: str
@@ -57,7 +57,7 @@ class _ResourceRecord(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class _RunRecord(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
-    """A workflow run as stored; what is large comes last but one, so that changes lie together."""
+    """A workflow run as stored. The snapshot is near the end, so that ``splices`` stay short."""
 
     namespace: str
     workflow_name: str
@@ -72,7 +72,7 @@ def encode(argument: str, value: object) -> bytes:
     """Encode a value as JSON.
 
     Raises:
-        InvalidArgumentError: Something in it has no JSON form, NaN and infinity included.
+        InvalidArgumentError: A part of it has no JSON form; NaN and infinity have none.
     """
     try:
         encoded = _encoder.encode(value)
@@ -140,10 +140,10 @@ def encode_run(namespace: str, run: WorkflowRun, snapshot: bytes, before: bytes 
     """Encode a workflow run's record.
 
     Args:
-        namespace: The run's.
+        namespace: The run's namespace.
         run: The run.
         snapshot: Its snapshot as JSON.
-        before: The record that it replaces, whose unknown fields stay if it is JSON.
+        before: The record that it replaces; its unknown fields stay if it is valid JSON.
     """
     record = _RunRecord(
         namespace=namespace,
@@ -155,6 +155,7 @@ def encode_run(namespace: str, run: WorkflowRun, snapshot: bytes, before: bytes 
         updated_at=run.updated_at,
     )
     json = encode("snapshot", record)
+    # The old record comes first: fields keep their places, so the difference to it is short.
     known = None if before is None else fields_of(Raw(before))
     return json if known is None else _encoder.encode(known | _raw_fields(json))
 
@@ -170,9 +171,9 @@ def decode_score(key: str, stored: bytes) -> Score:
 
 
 def decode_value(stored: bytes) -> Any:
-    """Decode any JSON value; what is no JSON is text."""
+    """Decode any JSON value; bytes that are no JSON are text."""
     try:
-        # Not the bytes: the decoder would take them for UTF-16 or UTF-32 by where their zeros are.
+        # Not the bytes: json.loads() guesses UTF-16 or UTF-32 from the position of zero bytes.
         return json.loads(stored.decode(), parse_constant=_no_json)
     except (ValueError, RecursionError):
         return stored.decode(errors="replace")
@@ -183,7 +184,7 @@ def _no_json(constant: str) -> None:
 
 
 def decode_fields(key: str, stored: bytes) -> Fields:
-    """Split a record into its raw fields, so that unknown ones survive an update."""
+    """Split a record into its raw fields, so that an update keeps unknown ones."""
     try:
         return _raw_fields(stored)
     except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
@@ -191,7 +192,7 @@ def decode_fields(key: str, stored: bytes) -> Fields:
 
 
 def fields_of(value: Raw | None) -> Fields | None:
-    """Split a raw value into its raw fields; ``None`` where it is no object."""
+    """Split a raw value into its raw fields; ``None`` if it is no object."""
     try:
         return None if value is None else _raw_fields(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -202,7 +203,7 @@ def _raw_fields(stored: bytes | Raw) -> Fields:
     try:
         return _fields.decode(stored)
     except (msgspec.MsgspecError, ValueError):
-        # msgspec refuses half a surrogate pair, which JavaScript leaves where it cuts an emoji.
+        # msgspec refuses half a surrogate pair, which JavaScript writes when it cuts an emoji.
         fields = json.loads(bytes(stored), parse_constant=_no_json)
         if not is_object(fields):
             raise
@@ -210,7 +211,7 @@ def _raw_fields(stored: bytes | Raw) -> Fields:
 
 
 def split_read(key: str, value: dict[str, Any]) -> Fields:
-    """Encode the fields of what was read, which may hold half a surrogate pair."""
+    """Encode the fields of a decoded record, which may hold half a surrogate pair."""
     try:
         return _split_read(value)
     except ValueError as exc:
@@ -218,6 +219,7 @@ def split_read(key: str, value: dict[str, Any]) -> Fields:
 
 
 def _split_read(value: dict[str, Any]) -> Fields:
+    # Not msgspec: json.dumps() escapes half a surrogate pair, which has no UTF-8.
     return {name: Raw(json.dumps(item, allow_nan=False).encode()) for name, item in value.items()}
 
 
@@ -227,12 +229,12 @@ def split(argument: str, value: dict[str, Any]) -> Fields:
 
 
 def join(fields: Fields) -> Raw:
-    """Put raw fields together again; what was not replaced is there byte for byte."""
+    """Join raw fields; those that were not replaced keep their bytes."""
     return Raw(_encoder.encode(fields))
 
 
 def patch(key: str, stored: bytes, changes: Mapping[str, object]) -> bytes:
-    """Replace some fields of a stored record and keep every other as it is.
+    """Replace some fields of a stored record; the others keep their bytes.
 
     Args:
         key: Where the record is stored, for errors.
@@ -264,6 +266,7 @@ def _decode_leniently(
     try:
         return lenient(_object(stored))
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        # The strict decoder's error names the field.
         raise CorruptRecordError(key, str(refused)) from refused
 
 
@@ -276,6 +279,7 @@ def _in_utc(record: R) -> R:
 
 
 def _utc(moment: datetime) -> datetime:
+    # A date without an offset is UTC, never the local time of this process.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -290,12 +294,14 @@ def _lenient_message(fields: dict[str, Any]) -> Message:
 
 
 def _strict_resource(stored: bytes) -> Resource:
+    # Not strict about metadata, which is JSON inside a string here: only the parser is.
     return _lenient_resource(msgspec.json.decode(stored, type=dict[str, Any]))
 
 
 def _lenient_resource(fields: dict[str, Any]) -> Resource:
     fields["metadata"] = _object(fields.get("metadata"))
     memory = fields.get("workingMemory")
+    # Other writers store working memory as an object too; here it is text.
     if memory is not None and not isinstance(memory, str):
         fields["workingMemory"] = json.dumps(memory, ensure_ascii=False)
     return msgspec.convert(fields, Resource)
@@ -307,13 +313,14 @@ def _lenient_run(fields: dict[str, Any]) -> WorkflowRun:
 
 
 def _lenient_score(fields: dict[str, Any]) -> Score:
+    # Null is an absent field here, so that an optional one gets its default.
     return msgspec.convert({k: v for k, v in fields.items() if v is not None}, Score)
 
 
 def _object(value: object) -> dict[str, Any]:
-    """Read an object that may be missing, null, or JSON inside a string.
+    """Decode an object that may be missing, null, or JSON inside a string.
 
-    By the standard library's decoder, which takes the lone surrogates that JavaScript writes.
+    The standard library's decoder accepts the lone surrogates that JavaScript writes.
     """
     if isinstance(value, (str, bytes)):
         value = json.loads(value)

@@ -1,6 +1,9 @@
-"""The plain layout's commit: one script, applied whole or refused whole.
+"""Commit of the plain layout: one script, applied whole or refused whole.
 
-``Commit`` is what a transaction asks of either layout; ``sharded_commit`` has the other one.
+``Commit`` is the interface that both layouts implement; ``sharded_commit`` is the other one.
+
+Tests: ``tests/faults/test_lost_replies.py``, ``tests/faults/test_replication.py``,
+``tests/contract/test_save_all_or_nothing.py``, ``tests/contract/test_costs.py``.
 """
 
 from abc import ABC, abstractmethod
@@ -13,16 +16,16 @@ from redis_store._engine.scripts import REWRITE
 from redis_store._engine.steps import SlotScript
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
-# What is left to do once a transaction is applied, where that takes more than one step.
+# Work that remains once a transaction is applied in several steps.
 Reconciler = Callable[[], Awaitable[None]]
 
 
 class Commit(ABC):
-    """How a layout applies a transaction, whole or not at all."""
+    """Applies one transaction, whole or not at all."""
 
     @abstractmethod
     def advise(self, script: SlotScript, command: Command) -> None:
-        """Add a write that does no harm where the transaction is refused after all.
+        """Add a write that does no harm even if the transaction is refused.
 
         Args:
             script: The script of the key's slot.
@@ -31,7 +34,7 @@ class Commit(ABC):
 
     @abstractmethod
     def reconcile(self, reconciler: Reconciler) -> None:
-        """Let the indexes in other slots follow what was written, once it is."""
+        """Run this once everything is written, to update indexes in other slots."""
 
     @abstractmethod
     async def run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
@@ -39,30 +42,32 @@ class Commit(ABC):
 
         Args:
             scripts: The scripts of its slots.
-            repeatable: Whether the change may be applied to a record that already has it, which
-                nobody can exclude where a reply is lost and others write too.
+            repeatable: Whether the change may be applied a second time. That can happen if the
+                reply was lost and another writer has changed the record since: then nobody can
+                tell whether the change was applied before that.
 
         Returns:
-            Nothing if it was applied; else the keys whose conditions refused it, as they are now.
+            The keys whose conditions failed, with their current values; empty if it was applied.
 
         Raises:
-            BackendError: The server failed; or nobody can tell whether the change was applied.
-            ReplicationError: It was applied; too few replicas confirmed it.
+            BackendError: The server failed; or the change may have been applied, and is not
+                repeatable.
+            ReplicationError: It was applied, but too few replicas confirmed it.
         """
 
 
 class PlainCommit(Commit):
-    """One script for everything: no moment at which a part is written and another is not."""
+    """One script for everything, so that nobody sees a part of the transaction."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def advise(self, script: SlotScript, command: Command) -> None:
-        """Make the write part of the script: see ``Commit``."""
+        """Add the write to the script: see ``Commit``."""
         script.command(command)
 
     def reconcile(self, reconciler: Reconciler) -> None:
-        """Indexes change in the same step: there is nothing to reconcile."""
+        """Do nothing: indexes change in the same step."""
 
     async def run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
         """Run the script, if there is one: see ``Commit``. One round trip."""
@@ -76,14 +81,15 @@ class PlainCommit(Commit):
 
 
 class Applied(NamedTuple):
-    """What became of scripts.
+    """The outcome of ``apply``.
 
     Attributes:
-        conflicts: The keys that refused them, as they are now; empty if they were applied.
-        results: The results of each script that tells any.
+        conflicts: The keys whose conditions failed, with their current values; empty if all
+            scripts were applied.
+        results: The results of the scripts, except of those whose reply was lost.
         advice: The replies to the commands before the scripts.
         then: The replies to the commands after them.
-        confirmed: How many replicas have what was written; ``None`` if nobody asked.
+        confirmed: How many replicas confirmed the writes; ``None`` if nobody asked.
     """
 
     conflicts: Values
@@ -101,24 +107,26 @@ async def apply(
     advice: Sequence[Command] = (),
     then: Sequence[Command] = (),
 ) -> Applied:
-    """Run scripts at once, each whole or not at all.
+    """Run scripts at once; each is applied whole or refused whole.
 
     Args:
-        db: The way to the server.
+        db: The database.
         scripts: One for each slot.
         repeatable: See ``Commit.run``.
         advice: Commands to send before them.
-        then: Commands to send when they ended.
+        then: Commands to send once they have run.
     """
     commands = [*advice, *(script.call() for script in scripts)]
     doubt: BackendError | None = None
     try:
+        # Not repeatable: below the commit, a repeat would turn a success whose reply was lost into
+        # a conflict with itself.
         replies = await _send(db, commands, then, repeatable=False)
     except (BackendUnavailableError, BackendTimeoutError) as error:
         if not error.details.get("in_doubt"):
             raise
-        # The scripts may have been applied. To run them again is safe: if they were, their
-        # conditions refuse them now, and the keys that do hold what the scripts wrote.
+        # The scripts may have been applied. Running them again is safe: if they were, their
+        # conditions refuse the repeat, and the conflicting keys hold the values that they wrote.
         doubt = error
         replies = await _send(db, commands, then, repeatable=True)
     end = len(advice) + len(scripts)
@@ -131,16 +139,19 @@ async def apply(
             conflicts |= refusal(reply)
     confirmed = replies.confirmed
     if doubt is not None and conflicts:
+        # A script that had been applied has no entry in `results`: its reply was lost for good, so
+        # whoever takes results must be right without them.
         if _holds(scripts, conflicts):
             confirmed = await _rewrite(db, conflicts)
             conflicts = {}
         elif not repeatable:
+            # Another writer's value. This change may have come before it or not at all.
             raise doubt
     return Applied(conflicts, results, replies[: len(advice)], replies[end:], confirmed)
 
 
 def refusal(reply: Reply) -> Values:
-    """Read the keys that refused a script, as they are now."""
+    """Parse a script's reply: the keys whose conditions failed, with their current values."""
     if reply[0]:
         return {}
     return {key.decode(): value for key, value in zip(reply[1::2], reply[2::2], strict=True)}
@@ -153,7 +164,7 @@ async def _send(
 
 
 def _holds(scripts: Sequence[SlotScript], conflicts: Values) -> bool:
-    """Whether the keys that refused scripts hold what the scripts write."""
+    """Whether the conflicting keys hold the values that the scripts write."""
     after: Values = {}
     for script in scripts:
         after |= script.values_after
@@ -161,10 +172,12 @@ def _holds(scripts: Sequence[SlotScript], conflicts: Values) -> bool:
 
 
 async def _rewrite(db: Database, written: Values) -> int | None:
-    """Write what is there once more, and return how many replicas confirm it.
+    """Rewrite a value in place, and return how many replicas confirm it.
 
-    WAIT counts for its own connection, and the one that wrote the scripts' keys is gone.
+    WAIT covers the writes of its own connection, and the one that ran the scripts is gone. ``None``
+    if every key was deleted: nothing is left to rewrite.
     """
     kept = [key for key, value in written.items() if value is not None]
+    # One key is enough: a replica that has this write has all earlier ones of its primary.
     calls = [REWRITE.call([key], []) for key in kept[:1]]
     return (await _send(db, calls, (), repeatable=True)).confirmed

@@ -1,4 +1,8 @@
-"""Database: a store's keys and settings, and the way to its servers."""
+"""Database: a store's keys and settings, and the requests to its servers.
+
+Tests: ``tests/faults/test_outages.py``, ``tests/faults/test_replication.py``,
+``tests/contract/test_clear.py``, ``tests/contract/test_cluster_costs.py``.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -21,10 +25,10 @@ from redis_store._engine.keys import Keys
 from redis_store._engine.locks import KeyedLocks
 from redis_store.errors import BackendError, ReplicationError
 
-# String values by key, ``None`` where there is none.
+# Values of strings by key; ``None`` is a missing one.
 Values = dict[str, bytes | None]
 
-# Records read at once where each must be looked at; keys of one step of maintenance.
+# Records per read where many must be read; keys per step of maintenance.
 READ_CHUNK = 500
 SCAN_CHUNK = 200
 
@@ -73,12 +77,12 @@ class LoopState:
 
 
 class Database:
-    """What every part of a domain hangs on.
+    """Keys, settings and requests, shared by all domains of a store.
 
     Args:
         keys: Spells the keys.
-        connect: Gives the connected deployment, connecting it first if need be.
-        scans: Whether listings look at every record rather than trust an index.
+        connect: Returns the connected deployment, connecting it first if need be.
+        scans: Whether listings read every record instead of an index.
         thread_ttl: How long an unused thread lives; ``None`` is for ever.
 
     Attributes:
@@ -101,7 +105,7 @@ class Database:
 
     @classmethod
     def over(cls, deployment: Deployment, keys: Keys) -> Self:
-        """Build the database of a deployment that is connected already."""
+        """Build the database of a connected deployment."""
 
         async def connected() -> Deployment:
             return deployment
@@ -146,25 +150,25 @@ class Database:
     ) -> Replies:
         """Send commands, one write to each node, and return their replies: one round trip.
 
-        Commands to one slot keep their order; those to different slots may lie on different nodes.
-        A script that the server has lost is sent again with its source: one more round trip.
+        Commands on one slot are applied in order; on a cluster, those on different slots may not
+        be. Scripts that the server has lost are sent again with their source: one more round trip.
 
         Args:
-            commands: What to send.
-            then: Commands that may only begin when the others ended; one more round trip on a
-                cluster.
-            repeatable: Whether the commands may be applied a second time where the connection
-                broke before their replies came.
-            checks_replicas: Whether to raise where too few replicas confirmed; else the caller
-                looks at ``confirmed`` of the replies.
+            commands: The commands.
+            then: Commands to apply once the others have been; one more round trip on a cluster.
+            repeatable: Whether commands may be applied twice, so that they can be sent again if
+                the connection breaks before their replies arrive.
+            checks_replicas: Whether to raise if too few replicas confirmed; else the caller checks
+                ``confirmed`` of the replies.
 
         Raises:
             BackendError: The first error reply, or the connection failed.
-            ReplicationError: All is written, but too few replicas confirmed it.
+            ReplicationError: Everything is written, but too few replicas confirmed it.
         """
         if not commands and not then:
             return Replies()
         deployment = self.deployment or await self._connect()
+        # One server applies commands in order, so `then` may be part of the same write.
         together = [*commands, *then] if then and deployment.keeps_order else commands
         replies = await deployment.send(together, repeatable=repeatable)
         if replies.has_errors:
@@ -194,7 +198,7 @@ class Database:
         return (await self.send([script.call(keys, args)], repeatable=repeatable))[0]
 
     async def get(self, keys: Sequence[str]) -> Values:
-        """Read string values: one MGET per slot, all in one round trip."""
+        """Read strings: one MGET per slot, in one round trip. One of another type is missing."""
         groups = self.keys.by_slot(dict.fromkeys(keys))
         replies = await self.send([("MGET", *group) for group in groups])
         found: Values = {}
@@ -205,9 +209,9 @@ class Database:
     async def scan(
         self, pattern: str, kind: str, cursor: str = ""
     ) -> AsyncIterator[tuple[str, list[str]]]:
-        """Iterate over the whole keyspace of every node, some thousand keys a round trip.
+        """Scan the keyspace of every node, some thousand keys per round trip.
 
-        Yields the matching keys, each perhaps more than once, and the cursor to go on from.
+        Yields the cursor to continue from, and matching keys; a key may come more than once.
         """
         deployment = self.deployment or await self._connect()
         while True:
@@ -243,19 +247,22 @@ async def _resend_scripts(
     *,
     repeatable: bool,
 ) -> None:
-    """Send lost scripts again with their source; raise the first error reply.
+    """Send scripts that the server has lost again with their source; raise the first error reply.
 
-    Commands after the ``first`` ones depend on those, so they are sent again whenever a script
-    before them was.
+    Commands after the ``first`` ones depend on those, so with any script they are sent again.
     """
+    # NOSCRIPT means that the script did not run, so it may be sent again even if it is not
+    # repeatable. The other commands of the first part did run, and must not be.
     lost = {at for at, reply in enumerate(replies) if _is_script_missing(reply)}
     if lost:
         again = [at for at in range(len(commands)) if at in lost or at >= first]
         calls = [_with_source(commands[at]) if at in lost else commands[at] for at in again]
         repeated = await deployment.send(calls, repeatable=repeatable)
+        # WAIT was sent again too: its first answer came before the scripts wrote.
         replies.confirmed = repeated.confirmed
         for at, reply in zip(again, repeated, strict=True):
             replies[at] = reply
+    # Only now: raised earlier, the error of one command would leave scripts without a second try.
     for reply in replies:
         if isinstance(reply, BackendError):
             raise reply

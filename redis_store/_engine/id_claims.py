@@ -1,15 +1,19 @@
-"""Claims: which thread a message id leads to, where no step sees both (hash-tagged layout).
+"""Id claims: which thread holds a message id, where pointer and message are in different slots.
 
-A message's pointer (id → thread) lies in another slot than the message, and the pointer decides. An
-id is claimed before its message is written: a free one by whoever comes first, one that moves by
-whoever finds it where it was read. After the write the claim is confirmed. A copy that the pointer
-does not lead to (the one that was moved, or one whose writer lost the id meanwhile) is evicted: its
-thread's record is read, then the pointer, and the copy goes if neither changed. Whoever writes to
-the thread after claiming the id changes the record, so no copy that counts can go. An id is
-forgotten after its message was removed, and recalled if the message is there again.
+In the hash-tagged layout no step sees both a message and its pointer (id → thread); the pointer
+decides. An id is claimed before its message is written: a free id by the first writer to come, one
+that moves by the writer that finds it where it was read. After the write the claim is confirmed. A
+copy that the pointer does not lead to (the message was moved, or its writer lost the id meanwhile)
+is evicted: the thread's record is read, then the pointer, and the copy is removed if neither has
+changed. Whoever writes to the thread after claiming the id changes the record, so a message that
+its pointer leads to is never removed. An id is forgotten once its message is removed, and recalled
+if the message exists again.
 
-A crash leaves an id that leads nowhere, or a second copy. Readers skip the first; ``verify``
+A crash leaves a pointer that leads nowhere, or a second copy. Readers skip the first; ``verify``
 repairs both.
+
+Tests: ``tests/contract/test_save_races.py``, ``tests/contract/test_save_moves.py``,
+``tests/contract/test_update_moves.py``, ``tests/engine/test_sharded_commit.py``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,21 +26,26 @@ from redis_store._engine.scripts import CAS
 
 
 class IdClaims:
-    """The ids that one transaction gives to threads, and those that it forgets."""
+    """The message ids that one transaction gives to threads, moves and forgets.
+
+    A method with replies takes those to the commands of the method that its docstring names.
+    """
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
+        # Threads by message id; of a moved one both, before and after. Commands are built and
+        # replies are read in the order of these dicts: nothing may be added in between.
         self._claimed: dict[str, str] = {}
         self._moved: dict[str, tuple[str, str]] = {}
         self._forgotten: dict[str, str] = {}
 
     @property
     def reserves(self) -> bool:
-        """Whether ids are claimed or moved, so that they must be reserved before anything else."""
+        """Whether ids are claimed or moved: they are reserved before all other steps."""
         return bool(self._claimed or self._moved)
 
     def add(self, thread_id: str, message_ids: Iterable[str]) -> None:
-        """Give messages to a thread, unless they are another's."""
+        """Give messages to a thread, unless they are in another one."""
         self._claimed |= dict.fromkeys(message_ids, thread_id)
 
     def move(self, was_in: Mapping[str, str], target: Mapping[str, str]) -> None:
@@ -48,27 +57,30 @@ class IdClaims:
         self._forgotten |= thread_of
 
     def claim(self) -> list[Command]:
-        """Two commands for each id: take it if it is free, and ask whose it is."""
+        """Build two commands per id: take it if it is free, and ask which thread holds it."""
         return self._take_and_ask(self._claimed)
 
     def conflicts(self, replies: Sequence[Any]) -> Values:
-        """The pointers that lead to another thread, by the replies to ``claim``."""
+        """Return the pointers that lead to another thread, by the replies to ``claim``."""
         return self._lost(self._claimed, replies[1::2])
 
     def release(self, replies: Sequence[Any]) -> list[Command]:
-        """Give back what ``claim`` took, by its replies."""
+        """Give back the ids that ``claim`` took, by its replies."""
+        # Only those that SET NX took: the others were in the thread before. If another writer has
+        # relied on one of these claims meanwhile, its confirmation claims the id again.
         taken = zip(self._claimed, replies[::2], strict=True)
         return [("DEL", self._keys.message_pointer(id_)) for id_, is_new in taken if is_new]
 
     def take_over(self) -> list[Command]:
-        """Take the ids that move, each if it still leads to where its message was."""
+        """Take the ids that move, each if its pointer still leads to where its message was."""
         return [
             CAS.call([self._keys.message_pointer(id_)], [before, after])
             for id_, (before, after) in self._moved.items()
         ]
 
     def not_taken(self, replies: Sequence[Any]) -> Values:
-        """The pointers that lead elsewhere, by the replies to ``take_over``."""
+        """Return the pointers that lead elsewhere, by the replies to ``take_over``."""
+        # The new thread counts as taken too: a repeat after a lost reply finds its own pointer.
         return {
             self._keys.message_pointer(id_): holder
             for (id_, threads), holder in zip(self._moved.items(), replies, strict=True)
@@ -76,19 +88,21 @@ class IdClaims:
         }
 
     def give_back(self) -> list[Command]:
-        """Undo ``take_over``, for ids that nobody took since."""
+        """Undo ``take_over``, except for ids that somebody has taken since."""
         return [
             CAS.call([self._keys.message_pointer(id_)], [after, before])
             for id_, (before, after) in self._moved.items()
         ]
 
     def confirm(self) -> list[Command]:
-        """Claim once more what somebody may have forgotten meanwhile, and ask whose it is."""
+        """Claim the ids again, as others may have removed them, and ask which thread holds each."""
+        # SET NX, not SET: of an id that another writer has taken meanwhile, ours is the copy.
         return self._take_and_ask(self._targets())
 
     def copies(self, replies: Sequence[Any]) -> dict[str, list[str]]:
-        """Messages by thread that do not belong there, by the replies to ``confirm``."""
+        """Return the copies by thread, by the replies to ``confirm``."""
         groups: dict[str, list[str]] = {}
+        # A moved message is still in the thread that it left.
         for id_, (before, _) in self._moved.items():
             groups.setdefault(before, []).append(id_)
         lost = self._lost(self._targets(), replies[1::2])
@@ -98,24 +112,24 @@ class IdClaims:
         return groups
 
     def arrivals(self) -> dict[str, list[str]]:
-        """The messages that move, by the thread they move to."""
+        """Return the messages that move, by the thread that they move to."""
         groups: dict[str, list[str]] = {}
         for id_, (_, after) in self._moved.items():
             groups.setdefault(after, []).append(id_)
         return groups
 
     def forgetting(self) -> list[Command]:
-        """Remove the pointers of forgotten ids."""
+        """Remove the pointers of forgotten ids, except of those that lead elsewhere by now."""
         pointers = ((self._keys.message_pointer(id_), t) for id_, t in self._forgotten.items())
         return [CAS.call([pointer], [thread_id, ""]) for pointer, thread_id in pointers]
 
     def look_again(self) -> list[Command]:
-        """Ask, after ``forgetting``, whether the messages are there again."""
+        """Ask, after ``forgetting``, whether the messages exist again."""
         bodies = (self._keys.message(thread, id_) for id_, thread in self._forgotten.items())
         return [("EXISTS", body) for body in bodies]
 
     def recall(self, replies: Sequence[Any]) -> list[Command]:
-        """Claim the forgotten ids whose messages are there, by the replies to ``look_again``."""
+        """Claim the forgotten ids whose messages exist, by the replies to ``look_again``."""
         return [
             ("SET", self._keys.message_pointer(id_), thread_id, "NX")
             for (id_, thread_id), exists in zip(self._forgotten.items(), replies, strict=True)
@@ -126,6 +140,8 @@ class IdClaims:
         return self._claimed | {id_: after for id_, (_, after) in self._moved.items()}
 
     def _take_and_ask(self, thread_of: Mapping[str, str]) -> list[Command]:
+        # GET as well: SET NX does not say who holds a taken id; nor, if it is repeated after a lost
+        # reply, that it took the id itself.
         commands: list[Command] = []
         for id_, thread_id in thread_of.items():
             pointer = self._keys.message_pointer(id_)

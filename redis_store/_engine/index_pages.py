@@ -1,9 +1,12 @@
-"""Pages of records, from the sorted sets that index them.
+"""Pages of indexed records: threads, workflow runs and scores.
 
-A store that does not trust indexes looks at every record instead.
+An index entry is a hint. If its record is gone, or no longer belongs in the index, the reader
+removes the entry and reads again; so no page is short and no total counts it. A store with
+``indexes="scan"`` reads every record instead.
 
-An index is a hint: an entry whose record is gone, or no longer belongs, is removed by the reader,
-who then reads again; so no page is short and no total counts it.
+Tests: ``tests/contract/test_list_threads.py``, ``tests/contract/test_workflow_lists.py``,
+``tests/contract/test_score_lists.py``, ``tests/contract/test_stale_thread_entries.py``,
+``tests/maintenance/test_scan_mode.py``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,19 +21,19 @@ from redis_store.pages import Page, Paging
 
 R = TypeVar("R")
 
-# A rank that no sorted set reaches; servers refuse what exceeds 64 bits.
+# A rank that no sorted set reaches; servers refuse integers of more than 64 bits.
 _MAX_RANK = 2**62
 
 
 class Index(NamedTuple, Generic[R]):
-    """The sorted sets (shards) that list some records, and which records those are."""
+    """The sorted sets (shards) of one index, and a predicate for the records that it lists."""
 
     shards: Sequence[str]
     lists: Callable[[R], bool]
 
 
 class Query(NamedTuple, Generic[R]):
-    """What is asked for: records that every index lists, with scores in inclusive bounds."""
+    """A query for the records that every index lists, with scores in inclusive bounds."""
 
     indexes: Sequence[Index[R]]
     descending: bool
@@ -43,8 +46,8 @@ class Listing(Generic[R]):
     """Reads pages of one kind of record.
 
     Args:
-        db: The way to the server.
-        kind: Which records.
+        db: The database.
+        kind: The kind of record.
     """
 
     def __init__(self, db: Database, kind: Kind[R]) -> None:
@@ -54,9 +57,9 @@ class Listing(Generic[R]):
     async def page(self, paging: Paging, query: Query[R]) -> Page[R]:
         """Read a page. Two round trips.
 
-        One index without bounds costs O(log n + page); with bounds, or several indexes, the
-        members of each cross the wire, but only the page's records. A query that ``accepts``
-        reads every record that the indexes list, 500 at a time.
+        One index without bounds costs O(log n + page). With bounds or several indexes, all members
+        of each are read, but only the records of the page. A query with ``accepts`` reads every
+        record that the indexes list, 500 at a time.
         """
         if self._db.scans:
             return paging.cut(await self._scanned(query))
@@ -65,13 +68,15 @@ class Listing(Generic[R]):
             members, total = await self._members(window, query)
             records = await self._records(members, query.indexes)
             if records is None:
+                # Members or total included stale entries. Each round removes some, so this ends.
                 continue
             if query.accepts is None:
                 return paging.of_items(records, total)
             return paging.cut([record for record in records if query.accepts(record)])
 
     async def _scanned(self, query: Query[R]) -> list[R]:
-        """Look at every record of the kind, for want of an index to trust."""
+        """Read every record of the kind, and sort those that the query asks for."""
+        # By place, as a scan may return a key more than once.
         rows: dict[tuple[int, str], R] = {}
         pattern = self._db.keys.record_patterns()[self._kind.name]
         async for _, keys in self._db.scan(pattern, "string"):
@@ -85,7 +90,7 @@ class Listing(Generic[R]):
         return [rows[place] for place in sorted(rows, reverse=query.descending)]
 
     def _place(self, key: str, record: R, query: Query[R]) -> tuple[int, str] | None:
-        """Where a record stands among those that a query asks for; ``None`` if it does not."""
+        """Return a record's sort key in a query's result; ``None`` if it is not in the result."""
         shards = query.indexes[0].shards
         entries = self._kind.entries(self._db.keys, key, record)
         place = next(((e.score_us, e.member) for e in entries if e.key in shards), None)
@@ -97,7 +102,7 @@ class Listing(Generic[R]):
         return place if wanted else None
 
     async def _members(self, window: Paging, query: Query[R]) -> tuple[list[str], int]:
-        """Read the members of the window, and how many there are in all."""
+        """Read the members of the window, and the total."""
         if len(query.indexes) == 1 and query.from_us is None and query.to_us is None:
             return await self._of_one(window, query.indexes[0].shards, query.descending)
         return await self._of_all(window, query)
@@ -109,6 +114,8 @@ class Listing(Generic[R]):
         descending: bool,  # noqa: FBT001 - as Query has it
     ) -> tuple[list[str], int]:
         merged = len(shards) > 1
+        # A rank in the merged order says nothing about the rank in a shard: each shard may hold
+        # the first `end` members, so all are read from the start.
         start = 0 if merged else min(window.offset, _MAX_RANK)
         stop = -1 if window.end is None else min(window.end, _MAX_RANK) - 1
         verb = "ZREVRANGE" if descending else "ZRANGE"
@@ -134,12 +141,14 @@ class Listing(Generic[R]):
             {entry for _ in index.shards for entry in entries(next(replies))}
             for index in query.indexes
         ]
+        # As (score, member): an entry with another score in one index is stale there, so the record
+        # is left out. Sorting these pairs is the order of a sorted set.
         common = sorted(found[0].intersection(*found[1:]), reverse=query.descending)
         members = [member for _, member in common]
         return members[window.offset : window.end], len(members)
 
     async def _records(self, members: list[str], indexes: Sequence[Index[R]]) -> list[R] | None:
-        """Read records; ``None`` after entries that led nowhere were removed."""
+        """Read records; ``None`` if there were stale entries, which are removed now."""
         key_of = self._key_of(members)
         found: Values = {}
         for first in range(0, len(members), READ_CHUNK):
@@ -150,6 +159,7 @@ class Listing(Generic[R]):
         for member in members:
             key = key_of[member]
             stored = found[key]
+            # Not Kind.read: a corrupt record must raise, not be taken for a stale entry.
             record = None if stored is None else self._kind.decode(key, stored)
             wrong = [i for i in indexes if record is None or not i.lists(record)]
             stale += [(shard, member) for index in wrong for shard in index.shards]
@@ -164,11 +174,13 @@ class Listing(Generic[R]):
         return self._db.keys.records_of(self._kind.name, members)
 
     async def _remove(self, stale: Sequence[tuple[str, str]], found: Values) -> None:
-        """Remove index entries, unless their record changed since it was read."""
+        """Remove index entries, unless their records have changed since they were read."""
         read = {key: found[key] for key in self._key_of(name for _, name in stale).values()}
         tx = Transaction(self._db)
         tx.expect(read)
         for shard, member in stale:
             tx.command("ZREM", shard, member)
+        # In the hash-tagged layout the record may be stored again between its check and ZREM.
         tx.reconcile(partial(settle, self._db, self._kind, read, dict.fromkeys(read, ())))
+        # If this is refused, a record has changed: the caller's next read finds out.
         await tx.commit()

@@ -1,6 +1,9 @@
 """Indexes: which sorted sets list a record, under which member, with which score.
 
-They are written with every record and trusted by no reader: truth is the record.
+Every write of a record updates them. No reader trusts them: the record decides.
+
+Tests: ``tests/contract/test_workflow_indexes.py``, ``tests/contract/test_score_races.py``,
+``tests/contract/test_stale_thread_entries.py``, ``tests/engine/test_sharded_commit.py``.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -31,17 +34,17 @@ class Entry(NamedTuple):
 
 
 class Kind(NamedTuple, Generic[R]):
-    """A kind of record that is listed: how it is read, and where it must be found.
+    """A kind of indexed record: how it is decoded, and which entries it has.
 
     Attributes:
         name: The kind, in the plural.
-        decode: Reads the record stored at a key, or raises CorruptRecordError.
-        entries: All its entries, given its key.
+        decode: Decodes the record stored at a key, or raises CorruptRecordError.
+        entries: All entries of the record stored at a key.
         preferred_key: A run with a resource suffix is shadowed by one stored without; this is that
-            one's key. For other records it is their own.
+            one's key. Of any other record it is its own.
         entries_if_shadowed: The entries that a shadowed record keeps.
-        settles: Whether writers look again whether their entries are those of the record that is
-            there, where records and entries are in different slots.
+        settles: Whether writers check afterwards that their entries match the stored record, where
+            records and entries are in different slots.
     """
 
     name: str
@@ -54,7 +57,7 @@ class Kind(NamedTuple, Generic[R]):
     def read(self, key: str, stored: bytes | None) -> R | None:
         """Decode a record; ``None`` if it is missing or corrupt.
 
-        For records about to be replaced, deleted or listed: corruption must block none of that.
+        For records that are being replaced, deleted or indexed: corruption must not block that.
         """
         try:
             return None if stored is None else self.decode(key, stored)
@@ -64,7 +67,7 @@ class Kind(NamedTuple, Generic[R]):
     def read_all(
         self, found: Values, on_corrupt: Callable[[CorruptRecordError], None] | None = None
     ) -> dict[str, R]:
-        """Decode the records that are there and not corrupt.
+        """Decode the records that exist and are not corrupt.
 
         Args:
             found: Stored values by key.
@@ -81,17 +84,19 @@ class Kind(NamedTuple, Generic[R]):
         return records
 
     def reindex(self, tx: Transaction, key: str, *, before: R | None, after: R | None) -> None:
-        """Move a record's index entries with it; call this when ``tx`` has the record's write.
+        """Update a record's index entries; call this once ``tx`` has the write of the record.
 
         Args:
             tx: Writes or deletes the record.
             key: Where the record is stored.
-            before: The record that is there; ``None`` if it is new or corrupt.
-            after: The record as ``tx`` stores it; ``None`` if ``tx`` deletes it.
+            before: The stored record; ``None`` if there is none, or it is corrupt.
+            after: The record that ``tx`` stores; ``None`` if ``tx`` deletes it.
         """
         new = self._entries(tx.keys, key, after)
         relist(tx, self._entries(tx.keys, key, before), new)
         if self.settles:
+            # Part of the commit, which ends although its caller is cancelled: settled after it,
+            # the index of a written record could stay wrong.
             tx.reconcile(partial(settle, tx.db, self, {key: tx.value_after(key)}, {key: new}))
 
     def entries_of_stored(self, keys: Keys, key: str, stored: bytes | None) -> set[Entry]:
@@ -114,13 +119,13 @@ def _of_thread(keys: Keys, _: str, thread: Thread) -> set[Entry]:
 
 
 def _of_resource(keys: Keys, _: str, resource: Resource) -> set[Entry]:
-    """A resource is listed by its last update, for the sake of retention."""
+    """A resource is listed by its last update, for retention."""
     score_us = epoch_us(resource.updated_at)
     return {Entry(keys.resources_shard(resource.id), resource.id, score_us)}
 
 
 def _of_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
-    """A run is listed by what it can be looked up by, and by its last update."""
+    """A run is listed by each attribute that filters runs, and by its last update."""
     member, score_us = keys.member(key), epoch_us(run.created_at)
     attributes = {
         "all": "",
@@ -141,7 +146,7 @@ def _of_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
 
 
 def _of_shadowed_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
-    """A run under a key with a resource suffix stays findable by its run id."""
+    """A run whose key has a resource suffix is always listed by its run id."""
     if key == _without_suffix(keys, key, run):
         return set()
     (index,) = keys.runs_by("suffixed", run.run_id)
@@ -149,7 +154,7 @@ def _of_shadowed_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
 
 
 def _of_score(keys: Keys, _: str, score: Score) -> set[Entry]:
-    """A score is listed by what it can be looked up by."""
+    """A score is listed by each attribute that filters scores."""
     attributes = {
         "all": "",
         "scorer": score.scorer_id,
@@ -167,7 +172,7 @@ def _of_score(keys: Keys, _: str, score: Score) -> set[Entry]:
 
 
 def span(trace_id: str, span_id: str) -> str:
-    """Name a span within a trace; the length keeps the two ids apart."""
+    """Name a span within a trace; the length makes the pair of ids unambiguous."""
     return f"{len(trace_id)}:{trace_id}:{span_id}"
 
 
@@ -184,8 +189,9 @@ def _none(_: Keys, __: str, ___: object) -> set[Entry]:
 
 
 THREADS = Kind("threads", codecs.decode_thread, _of_thread, _own_key, _none)
-# Retention alone uses the index of resources, and judges each record when it removes it: an entry
-# that two writers left with the older date costs a look, so no call pays a round trip for it.
+# Only retention uses the index of resources, and it checks each record before it deletes it. An
+# entry that two writers left with the older date costs it one read, so no call pays a round trip
+# to settle.
 RESOURCES = Kind("resources", codecs.decode_resource, _of_resource, _own_key, _none, settles=False)
 RUNS = Kind("runs", codecs.decode_run, _of_run, _without_suffix, _of_shadowed_run)
 SCORES = Kind("scores", codecs.decode_score, _of_score, _own_key, _none)
@@ -205,7 +211,7 @@ async def without_shadowed(db: Database, kind: Kind[R], records: Mapping[str, R]
 async def entries_of(
     db: Database, kind: Kind[R], records: Mapping[str, R]
 ) -> dict[str, Collection[Entry]]:
-    """Tell where records must be listed, by key. One round trip at most."""
+    """Return the entries that records must have, by key. One round trip at most."""
     preferred = await without_shadowed(db, kind, records)
     return {
         key: (kind.entries if key in preferred else kind.entries_if_shadowed)(db.keys, key, record)
@@ -214,34 +220,41 @@ async def entries_of(
 
 
 def relist(tx: Transaction, before: Collection[Entry], after: Collection[Entry]) -> None:
-    """Enter a record where it belongs now, and only then remove it from where it did."""
+    """Add the entries of a record's new version, then remove those that only its old one had."""
+    # By set and member: an entry whose score alone changes is overwritten, and must not be removed.
     kept = {(entry.key, entry.member) for entry in after}
     entering: list[Command] = [("ZADD", e.key, e.score_us, e.member) for e in after]
     leaving = [("ZREM", e.key, e.member) for e in before if (e.key, e.member) not in kept]
+    # In this order: if the server is out of memory, ZADD fails before an entry is removed.
     tx.run([*entering, *leaving])
 
 
 async def settle(
     db: Database, kind: Kind[R], stored: Values, listed: Mapping[str, Collection[Entry]]
 ) -> None:
-    """Let the indexes follow records that changed while they were written: one round trip or more.
+    """Correct the entries of records that others changed meanwhile: one round trip or more.
 
-    In the hash-tagged layout a record is written before its entries, so the entries of two writers
-    may arrive in the other order than their records. Whoever finds another's record when its own
-    entries are there enters what it finds; so the last one to look leaves the right entries.
+    In the hash-tagged layout a record is written before its entries, so two writers' entries may
+    arrive in the opposite order of their records. A writer that finds another one's record after
+    adding its own entries replaces them by those of the record it finds. So the last writer to
+    look leaves the right entries.
 
     Args:
-        db: The way to the server.
+        db: The database.
         kind: The kind of the records.
-        stored: The records as they were written, by key; ``None`` for one that was deleted.
-        listed: The entries that were made for them.
+        stored: The records as they were written, by key; ``None`` for a deleted one.
+        listed: The entries that were added for them.
     """
     while True:
+        # Look after writing entries, never before: a change in between would go unseen. A
+        # correction writes entries as well, so it is followed by another look.
         tx = Transaction(db)
         tx.expect(stored)
         stored = await tx.check()
         if not stored:
             return
+        # Only the records that changed are left. Another writer may have added their entries
+        # already; adding them twice does no harm.
         tx, before = Transaction(db), listed
         listed = {
             key: ()

@@ -1,11 +1,11 @@
-"""The only module that spells a key.
+"""Keys of both layouts. No other module spells a key.
 
 The plain layout is Mastra's, byte for byte. The hash-tagged layout braces the thread id, so that
-all of a thread lies in one Redis Cluster slot. Both maps from accepted ids to keys are injective:
-a message's key reads ``…threadId:{t}:id:{m}``, so a thread id may neither contain ``:id:`` nor end
-in ``:id``; the first ``:id:`` after ``threadId:`` then always ends the thread id.
+all of a thread's keys are in one Redis Cluster slot. Both maps from accepted ids to keys are
+injective: a message's key reads ``…threadId:{t}:id:{m}``, so a thread id may neither contain
+``:id:`` nor end in ``:id``; the first ``:id:`` after ``threadId:`` then always ends the thread id.
 
-Indexes of our own start with ``redis_store:``, which no pattern of Mastra's matches.
+Indexes that Mastra does not have start with ``redis_store:``, which none of its patterns matches.
 """
 
 import re
@@ -16,9 +16,9 @@ from typing import NamedTuple
 from redis_store._connections.slots import slot_of
 from redis_store.errors import ConfigurationError
 
-# The namespace whose workflow runs are listed.
+# The only namespace whose workflow runs are indexed.
 RUN_NAMESPACE = "workflows"
-# A global listing's index is split over this many keys on a cluster, so that none is hot.
+# On a cluster, the index of a global listing is split over this many keys, so that none is hot.
 TAGGED_SHARDS = 32
 
 # Attributes that very many records can share.
@@ -38,8 +38,8 @@ class ThreadKeys(NamedTuple):
     Attributes:
         record: Its record.
         timeline: Its message ids, a sorted set.
-        counts: How many of its messages carry each resource id, a hash.
-        bodies: What precedes a message's id in the key of its record.
+        counts: The number of its messages for each resource id, a hash.
+        bodies: The prefix of its messages' keys, before the message id.
     """
 
     record: str
@@ -52,11 +52,11 @@ class Keys:
     """Spells the keys of one store.
 
     Args:
-        prefix: Goes in front of every key.
+        prefix: The prefix of every key.
         hash_tags: Whether the part that decides the slot is braced.
 
     Raises:
-        ConfigurationError: A prefix with ``{`` would move the hash tag.
+        ConfigurationError: The prefix has a ``{``, which would move the hash tag.
     """
 
     def __init__(self, prefix: str = "", *, hash_tags: bool = False) -> None:
@@ -71,11 +71,14 @@ class Keys:
         self.shards = TAGGED_SHARDS if hash_tags else 1
 
     def slot(self, key: str) -> int:
-        """Return what keys must share to be written in one step: nothing in the plain layout."""
+        """Return a key's slot; in the plain layout all keys are in slot 0.
+
+        Only keys of one slot can be written in one step.
+        """
         return slot_of(key) if self.hash_tags else 0
 
     def by_slot(self, keys: Iterable[str]) -> list[list[str]]:
-        """Group keys that can be written in one step."""
+        """Group keys by slot: those that can be written in one step."""
         groups: dict[int, list[str]] = {}
         for key in keys:
             groups.setdefault(self.slot(key), []).append(key)
@@ -95,7 +98,7 @@ class Keys:
         return f"{self.prefix}mastra_threads:id:{self._tag(thread_id)}"
 
     def bodies(self, thread_id: str) -> str:
-        """What precedes the message id in the key of a message of this thread."""
+        """The prefix of the keys of this thread's messages, before the message id."""
         return f"{self.prefix}mastra_messages:threadId:{self._tag(thread_id)}:id:"
 
     def message(self, thread_id: str, message_id: str) -> str:
@@ -111,7 +114,7 @@ class Keys:
         return f"{self.prefix}thread:{self._tag(thread_id)}:messages"
 
     def around_thread(self) -> list[str]:
-        """What surrounds a thread's id, in the plain layout: see ``find.lua``."""
+        """The parts of keys around a thread id, in the plain layout: see ``find.lua``."""
         body, order = (
             self.bodies("").removesuffix(":id:"),
             self.timeline("").removesuffix(":messages"),
@@ -119,7 +122,7 @@ class Keys:
         return [self.thread(""), body, ":id:", order, ":messages"]
 
     def resource_counts(self, thread_id: str) -> str:
-        """How many messages of the thread carry each resource id, a hash."""
+        """The number of the thread's messages for each resource id, a hash."""
         return f"{self.prefix}redis_store:memory:owners:{self._tag(thread_id)}"
 
     def resource(self, resource_id: str) -> str:
@@ -127,7 +130,7 @@ class Keys:
         return f"{self.prefix}mastra_resources:{resource_id}"
 
     def threads_with_messages_of(self, resource_id: str) -> str:
-        """The threads that hold messages of a resource, scored by the newest one's µs."""
+        """The threads that hold messages of a resource, scored by the newest one's date in µs."""
         return f"{self.prefix}redis_store:memory:messages:resource:{resource_id}"
 
     def threads_of(self, resource_id: str, order_by: str) -> str:
@@ -166,7 +169,7 @@ class Keys:
         )
 
     def run_suffix(self, resource_id: str) -> str:
-        """What ``@mastra/redis`` adds to the key of a run that has a resource."""
+        """The suffix that ``@mastra/redis`` adds to the key of a run that has a resource."""
         return f":resourceId:{resource_id}"
 
     def suffixed_runs_pattern(self, run_key: str) -> str:
@@ -174,21 +177,21 @@ class Keys:
         return f"{escape_glob(run_key + self.run_suffix(''))}*"
 
     def member(self, key: str) -> str:
-        """How an index names a record whose key has no other name."""
+        """The member by which an index lists a record that has no id of its own."""
         return key.removeprefix(self.prefix)
 
     def of_member(self, member: str) -> str:
-        """The record that an index names so."""
+        """The key of the record that such a member names."""
         return self.prefix + member
 
     def runs_by(self, attribute: str, value: str, run_key: str | None = None) -> list[str]:
         """The sorted sets of runs with an attribute, scored by ``created_at`` in µs.
 
         Args:
-            attribute: ``all``, ``workflow``, ``status``, ``resource``, ``run``; ``suffixed``, a
-                run id of which a key has a resource suffix; or ``updated``, which is scored by
-                ``updated_at``.
-            value: What the attribute is.
+            attribute: ``all``, ``workflow``, ``status``, ``resource``, ``run``; ``suffixed``, the
+                run id of runs whose keys have a resource suffix; or ``updated``, which is scored
+                by ``updated_at``.
+            value: The attribute's value.
             run_key: If given, only the shard that lists this run.
         """
         return self._shards("workflows", attribute, value, run_key)
@@ -198,7 +201,7 @@ class Keys:
 
         Args:
             attribute: ``all``, ``scorer``, ``run``, ``entity`` or ``span``.
-            value: What the attribute is.
+            value: The attribute's value.
             score_id: If given, only the shard that lists this score.
         """
         return self._shards("scores", attribute, value, score_id)
@@ -208,7 +211,7 @@ class Keys:
         return f"{self.prefix}mastra_scorers:id:{score_id}"
 
     def under(self, prefix: str, key: str) -> str:
-        """A key that has a prefix of its own behind the store's."""
+        """A key with a prefix of its own after the store's."""
         return f"{self.prefix}{prefix}{key}"
 
     def everything_under(self, prefix: str) -> dict[str, str]:
@@ -216,15 +219,15 @@ class Keys:
         return {f"{escape_glob(self.prefix + prefix)}*": ""}
 
     def marker(self) -> str:
-        """Which version of the indexes is complete."""
+        """The version of the indexes that is complete."""
         return f"{self.prefix}redis_store:indexes"
 
     def reindex_state(self) -> str:
-        """Where an unfinished ``reindex`` stopped."""
+        """The position at which an unfinished ``reindex`` stopped."""
         return f"{self.prefix}redis_store:reindex"
 
     def record_patterns(self) -> dict[str, str]:
-        """Glob patterns of the records that are listed, by kind; ``orders`` are sorted sets."""
+        """Glob patterns of the records that are indexed, by kind; ``orders`` are timelines."""
         tag = "{*}" if self.hash_tags else "*"
         prefix = escape_glob(self.prefix)
         return {
@@ -238,7 +241,7 @@ class Keys:
         }
 
     def thread_of_timeline(self, order: str) -> str:
-        """The thread whose order has this key."""
+        """The thread whose timeline has this key."""
         tagged = order.removeprefix(f"{self.prefix}thread:").removesuffix(":messages")
         return self._untag(tagged)
 
@@ -250,7 +253,7 @@ class Keys:
         return self._untag(thread_id + end[:-4]), message_id
 
     def message_of_pointer(self, key: str) -> str:
-        """The message whose index has this key."""
+        """The message whose pointer has this key."""
         return key.removeprefix(self.message_pointer(""))
 
     def index_pattern(self, kind: str) -> str:
@@ -259,7 +262,7 @@ class Keys:
         return f"{escape_glob(self.prefix)}redis_store:{domain}:*"
 
     def records_of(self, kind: str, members: Iterable[str]) -> dict[str, str]:
-        """The records that entries of such a sorted set name, by entry."""
+        """The keys of the records that members of such a sorted set name, by member."""
         spelled = {"threads": self.thread, "resources": self.resource, "scores": self.score}
         spell = spelled.get(kind, self.of_member)
         return {member: spell(member) for member in members}
@@ -311,18 +314,18 @@ class Keys:
         return {prefix + pattern: kind for pattern, kind in patterns.items()}
 
     def _shards(self, domain: str, attribute: str, value: str, listed: str | None) -> list[str]:
-        """The shards of an index; of one that grows with one owner only, there is one."""
+        """The shards of an index; one whose attribute few records share has a single shard."""
         shards = self.shards if attribute in _SHARED else 1
         chosen = range(shards) if listed is None else [crc_hqx(listed.encode(), 0) % shards]
         start = f"{self.prefix}redis_store:{domain}:{attribute}"
         return [f"{start}:{shard}:{value}" for shard in chosen]
 
     def _tag(self, thread_id: str) -> str:
-        """Brace what decides the slot.
+        """Brace the thread id, which decides the slot.
 
-        An empty tag decides nothing, so an id that starts with ``}`` gets a ``%`` in front, and so
-        does one that starts with ``%``, to stay injective. A later ``}`` ends the tag early, in
-        every key of the thread alike.
+        An empty tag decides nothing, so an id that starts with ``}`` is prefixed with ``%``, and so
+        is one that starts with ``%``, to stay injective. A later ``}`` ends the tag early, in every
+        key of the thread alike.
         """
         if not self.hash_tags:
             return thread_id

@@ -1,7 +1,7 @@
-"""A lock per key: writers of one record in one process queue instead of racing.
+"""Keyed locks: one process's writers of a record queue instead of racing.
 
-Between processes the conditional write decides. Within one it would make N writers try N²/2 times,
-which counts where the record is a snapshot of a megabyte.
+Between processes, the conditional write decides. Within one process it would make N writers try
+N²/2 times, which is expensive for a snapshot of a megabyte.
 """
 
 from weakref import WeakValueDictionary
@@ -10,7 +10,7 @@ import anyio
 
 
 class KeyedLocks:
-    """Locks by key, which exist as long as somebody holds or awaits them."""
+    """Locks by key. A lock exists as long as somebody holds it or waits for it."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()

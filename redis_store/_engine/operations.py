@@ -1,7 +1,10 @@
-"""The decorators of public calls, and the base class of the domains.
+"""Operations: the decorators of public calls, and the base class of the domains.
 
-A decorated method is a public call: errors that leave it name it in their code, so nothing below
-needs to know which call it serves.
+A decorated method is a public call. Its deadline counts from its start, and errors that leave it
+have its name in their codes, so nothing below needs to know which call it serves.
+
+Tests: ``tests/test_errors.py``, ``tests/faults/test_outages.py``,
+``tests/faults/test_replication.py``.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
@@ -22,7 +25,7 @@ Iterating = Callable[Concatenate[S, P], AsyncIterator[T]]
 
 
 class Repository:
-    """A part of a domain."""
+    """A group of calls of a domain, on one database."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -45,7 +48,7 @@ def operation(method: Method[S, P, T]) -> Method[S, P, T]:
 
 
 def query(method: Method[S, P, T]) -> Method[S, P, T]:
-    """Make a method a public call that only reads, so that a replica may answer it."""
+    """Make a method a public call that only reads, so that replicas may serve it."""
     return _public(method, reads=True)
 
 
@@ -54,7 +57,7 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
 
     @wraps(method)
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        # One that another one makes is a part of it.
+        # A public call made by another shares the outer call's deadline.
         token = current_call.set(Call(monotonic(), reads)) if current_call.get() is None else None
         try:
             return await method(self, *args, **kwargs)
@@ -69,7 +72,7 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
 
 
 def unbounded(method: Method[S, P, T]) -> Method[S, P, T]:
-    """Make a method a public call that takes as long as it needs: each step has the deadline."""
+    """Make a method a public call without a deadline of its own: each request has one."""
     name = method.__name__
 
     @wraps(method)
@@ -81,12 +84,12 @@ def unbounded(method: Method[S, P, T]) -> Method[S, P, T]:
 
 
 def iteration(method: Iterating[S, P, T]) -> Iterating[S, P, T]:
-    """Make a method that returns an async iterator a public call: each step has the deadline."""
+    """Make a method that returns an async iterator a public call: each request has a deadline."""
     name = method.__name__
 
     @wraps(method)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
-        # Not a generator function: the method checks its arguments before anyone iterates.
+        # Not a generator function: arguments are checked at the call, not at the first item.
         with named(name):
             items = method(self, *args, **kwargs)
         return _each_named(name, items)

@@ -1,9 +1,7 @@
-"""The server-side scripts: each is a Lua file behind the files that it includes.
+"""Lua scripts: each is a file of ``lua/``, preceded by the files that it includes.
 
-A Lua file says on lines of its own what it needs of which file, so that it can be read alone:
-``--- @include "lib/time"   to_us, to_iso``. The includes are resolved when this module is imported.
-
-Tests: ``tests/engine/test_scripts.py``.
+A Lua file names the files that it needs, and what it uses of each, so that it can be read alone:
+``--- @include "lib/time"   to_us, to_iso``. Includes are resolved when this module is imported.
 """
 
 import re
@@ -17,14 +15,14 @@ _INCLUDE = re.compile(r'^--- @include "(.*?)"', re.MULTILINE)
 
 
 def source(path: str, folder: Traversable = _FOLDER) -> str:
-    """Return a Lua file behind all that it includes: each file once, in order of first need.
+    """Return a Lua file preceded by all files that it includes, each once, in order of first need.
 
     Args:
         path: The file, without its suffix: ``lib/time``.
-        folder: What paths are relative to.
+        folder: The folder that paths are relative to.
 
     Raises:
-        ImportError: A file is missing, or includes itself by way of others.
+        ImportError: A file is missing, or includes itself, directly or not.
     """
     parts: dict[str, str] = {}
     _collect(path, folder, parts, ())
@@ -49,7 +47,7 @@ def _collect(
 
 
 def _code(text: str) -> str:
-    """Leave out comments and blank lines: a server is sent the code only."""
+    """Leave out comments and blank lines: only code is sent to servers."""
     lines = (line for line in text.splitlines() if line.strip())
     return "\n".join(line for line in lines if not line.lstrip().startswith("--"))
 

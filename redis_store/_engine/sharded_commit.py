@@ -1,22 +1,22 @@
-"""The hash-tagged layout's commit: several slots, so several steps, in four phases.
+"""Commit of the hash-tagged layout: several slots, so several steps, in four phases.
 
 ===========  ==================================================  ===============================
 phase        sends                                               if a condition refuses
 ===========  ==================================================  ===============================
-1 reserve    ``SET NX`` and ``GET`` per new message id, and       release what was claimed
+1 reserve    ``SET NX`` and ``GET`` per new message id, and       release the new claims
              every slot's conditions, without writing; then
-             one compare-and-set per id that moves                give back what was taken
-2 apply      slots that only check; then slot after slot, one     give back, and evict the copies
-             script each. Advisory writes go with the last one;   written so far
-             claims are confirmed behind it
-3 publish    forgets ids; plain commands; index entries           nothing can
-4 reconcile  recalls ids that are in use again, evicts copies,    nothing can
-             settles indexes until no other writer came between
+             one compare-and-set per id that moves                give back the moved ids
+2 apply      slots that only check; then slot after slot, one     give back the moved ids, and evict
+             script each. Advisory writes go with the last one;   the copies written so far
+             claims are confirmed after it
+3 publish    forgets ids; plain commands; index entries           none can
+4 reconcile  recalls ids that are in use again, evicts copies,    none can
+             settles indexes until no other writer interferes
 ===========  ==================================================  ===============================
 
-A thread is in one slot, so each thread changes in one step of phase 2. What a crash leaves between
-steps is a hint (a pointer or an index entry) that leads to no record, never an acknowledged message
-that its thread does not list: readers skip such a hint, and ``verify`` repairs it.
+A thread is in one slot, so each thread changes in one step of phase 2. A crash between steps leaves
+hints (pointers or index entries) that lead to no record, never an acknowledged message that its
+thread does not list. Readers skip such hints, and ``verify`` repairs them.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ Evict = Callable[[str, Sequence[str]], Awaitable[None]]
 
 
 class ShardedCommit(Commit):
-    """Scripts for each slot, and what must come before and after them.
+    """The four phases, around one script for each slot.
 
     Attributes:
-        evict: Removes messages from a thread that their pointers do not lead to; set by whoever
-            adds claims.
+        evict: Removes messages from a thread that their pointers do not lead to. Whoever adds
+            claims sets it.
     """
 
     def __init__(self, db: Database) -> None:
@@ -50,7 +50,7 @@ class ShardedCommit(Commit):
         self._advice: list[tuple[Command, Take | None]] = []
         self._after: list[Command] = []
         self._reconcilers: list[Reconciler] = []
-        # Of every step that WAIT confirmed, how many replicas have it.
+        # How many replicas confirmed each step that was followed by WAIT.
         self._replicas: list[int] = []
         self._claims: IdClaims | None = None
         self.evict: Evict = _evict_nothing
@@ -76,19 +76,20 @@ class ShardedCommit(Commit):
         self._advice.append((command, take))
 
     def reconcile(self, reconciler: Reconciler) -> None:
-        """Run this in phase 4: see ``Commit``."""
+        """Run it in phase 4: see ``Commit``."""
         self._reconcilers.append(reconciler)
 
     def publish(self, command: Command) -> None:
-        """Send a write in phase 3, as it may only follow the threads."""
+        """Send a write in phase 3, once the threads are written."""
         self._after.append(command)
 
     async def run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
         """Go through the phases: see ``Commit``.
 
-        One round trip to reserve, unless one slot changes and no id is claimed; one for each slot
-        with a script; one to publish, if there is anything. Four more where messages move.
+        One round trip to reserve, unless there is one script and no claim; one for each slot that a
+        script writes; one to publish, if there is anything. Four more if messages move.
         """
+        # A call cancelled between two phases would leave claims unused or indexes unsettled.
         return await uninterrupted(self._run(scripts, repeatable=repeatable))
 
     async def _run(self, scripts: Sequence[SlotScript], *, repeatable: bool) -> Values:
@@ -96,6 +97,8 @@ class ShardedCommit(Commit):
         conflicts = await self._reserve([*checking, *writing])
         if conflicts:
             return conflicts
+        # Checks come first, as a refusal then leaves every slot as it was; writes in the order of
+        # the transaction, which puts the threads that messages move to first.
         rounds = [[script] for script in writing]
         if checking:
             rounds.insert(0, checking)
@@ -110,12 +113,16 @@ class ShardedCommit(Commit):
         return {}
 
     async def _reserve(self, scripts: Sequence[SlotScript]) -> Values:
-        """Phase 1. All conditions hold and all ids are ours, or nothing of it remains."""
+        """Phase 1. Without conflicts, all conditions hold and all ids are ours.
+
+        With conflicts, no message has moved. New ids may stay claimed, which is a hint at most.
+        """
         claims = self._claims if self._claims and self._claims.reserves else None
         if claims is None and len(scripts) < 2:  # noqa: PLR2004 - one script needs no rehearsal
             return {}
         claim = claims.claim() if claims else []
-        # No script spans slots, so each is asked whether it would refuse before the first writes.
+        # No script spans slots, so each is asked whether it would refuse before any writes. That
+        # makes a refusal in phase 2 rare, not impossible: conditions are checked again there.
         checks = [script.call(checks_only=True) for script in scripts]
         replies = await self._send([*claim, *checks])
         claimed = replies[: len(claim)]
@@ -133,11 +140,11 @@ class ShardedCommit(Commit):
     async def _apply(
         self, rounds: Sequence[Sequence[SlotScript]], *, repeatable: bool
     ) -> tuple[Values, Sequence[Reply]]:
-        """Phase 2. From here on a thread may be written.
+        """Phase 2. From here on threads may be written.
 
-        No path may leave without either phase 3 or undoing the moves. Advice goes with the last
-        script, because a refusal before it must leave no trace; the confirmation goes behind it,
-        because only a message that is written can be claimed for good.
+        No path may leave without either phase 3 or undoing the moves. Advisory writes go with the
+        last script, because a refusal before it must leave no trace; the confirmation goes after
+        it, because only a message that is written can be claimed for good.
 
         Returns:
             The conflicts, and the replies to the confirmation.
@@ -155,26 +162,31 @@ class ShardedCommit(Commit):
             )
             self._note_replicas(applied.confirmed)
             if applied.conflicts:
+                # New ids stay claimed: some of their messages are written, and the next attempt
+                # finds the other claims its own.
                 await self._undo_moves()
                 return applied.conflicts, ()
             results += applied.results
             if is_last:
                 self._take_advice(applied.advice)
                 confirmations = applied.then
+        # Not before every slot is written: results add index entries to phase 3.
         for script, replies in results:
             script.take_results(replies)
         return {}, confirmations
 
     async def _publish(self, scripts: Sequence[SlotScript]) -> Sequence[Reply]:
-        """Phase 3. Return which forgotten messages are there again."""
+        """Phase 3. Return which of the forgotten messages exist again."""
         forgetting = self._claims.forgetting() if self._claims else []
         plain = [command for script in scripts for command in script.plain_commands()]
         commands = [*forgetting, *plain, *self._after]
+        # Look again only when the pointers are gone. Whoever saves such an id either wrote the
+        # message before, so that this sees it, or claims the pointer afterwards.
         replies = await self._send(commands, self._claims.look_again() if self._claims else ())
         return replies[len(commands) :]
 
     async def _reconcile(self, again: Sequence[Reply], confirmations: Sequence[Reply]) -> None:
-        """Phase 4. Of two writers that interleaved, the last one corrects the other slots."""
+        """Phase 4. Of two interleaved writers, the last to get here corrects the other slots."""
         if self._claims:
             await self._send(self._claims.recall(again))
             for thread_id, ids in self._claims.copies(confirmations).items():
@@ -183,8 +195,9 @@ class ShardedCommit(Commit):
             await reconciler()
 
     async def _undo_moves(self) -> None:
-        """Give ids back to where their messages are, and remove the copies made so far."""
+        """Point moved ids back at the threads they were in, and evict the copies made so far."""
         if self._claims:
+            # In this order: eviction spares the messages that their pointers lead to.
             await self._send(self._claims.give_back())
             for thread_id, ids in self._claims.arrivals().items():
                 await self.evict(thread_id, ids)
@@ -207,7 +220,7 @@ class ShardedCommit(Commit):
 def _divide(
     scripts: Iterable[SlotScript],
 ) -> tuple[list[SlotScript], list[SlotScript], list[SlotScript]]:
-    """Return the scripts that plain commands can replace, those that only check, and the rest."""
+    """Return scripts that plain commands can replace, those that only check, those that write."""
     plain: list[SlotScript] = []
     checking: list[SlotScript] = []
     writing: list[SlotScript] = []
@@ -218,21 +231,22 @@ def _divide(
 
 
 async def _evict_nothing(thread_id: str, message_ids: Sequence[str]) -> None:
-    """Without claims there are no copies."""
+    """Do nothing: without claims there are no copies."""
 
 
 async def uninterrupted(steps: Coroutine[Any, Any, T]) -> T:
-    """Await steps to their end, also where the caller is cancelled meanwhile.
+    """Run steps to the end, even if the caller is cancelled meanwhile.
 
     A shield stops anyio's scopes but not ``Task.cancel()``, which ``asyncio.timeout`` and
-    ``asyncio.wait_for`` use: so the steps have a task of their own. The caller is cancelled once
-    they ended; cancelled a second time, it does not wait for them.
+    ``asyncio.wait_for`` use, so the steps run in a task of their own. A cancelled caller waits for
+    them first; cancelled a second time, it leaves them to finish alone.
     """
     task = asyncio.ensure_future(steps)
     with CancelScope(shield=True):
         try:
             await asyncio.wait([task])
         finally:
+            # Only Task.cancel() gets here with the task under way. A second one ends this wait.
             if not task.done():
                 await asyncio.wait([task])
             # Retrieve the exception: a cancelled caller never will, and asyncio logs those that

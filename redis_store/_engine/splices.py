@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Splice(NamedTuple):
-    """Keep so many bytes of the old value, drop so many, put text in their place."""
+    """One edit: keep ``keep`` bytes of the old value, drop ``drop``, insert ``text``."""
 
     keep: int
     drop: int
@@ -12,11 +12,11 @@ class Splice(NamedTuple):
 
 
 def diff(before: bytes, after: bytes) -> list[Splice]:
-    """Return splices that turn one value into the other.
+    """Return the splices that turn one value into the other.
 
-    A JSON record changes in its middle and, with ``updatedAt``, at its end: so the text behind the
-    last comma is compared for itself, and what lies before it is one stretch. Comparing costs a
-    few passes at the speed of memcmp.
+    A JSON record changes in its middle and, with ``updatedAt``, at its end. So the text from the
+    last comma on is compared separately, and the rest as one stretch. Comparing costs a few passes
+    at the speed of memcmp.
     """
     cut_before, cut_after = before.rfind(b","), after.rfind(b",")
     if cut_before < 0 or cut_after < 0:
@@ -28,6 +28,7 @@ def diff(before: bytes, after: bytes) -> list[Splice]:
 
 def _one(before: bytes, after: bytes) -> Splice:
     start = _common(before, after)
+    # The common suffix is that of the rests: else prefix and suffix could overlap, as in "aa", "a".
     rest_before, rest_after = before[start:], after[start:]
     end = _common(rest_before[::-1], rest_after[::-1])
     drop = len(rest_before) - end

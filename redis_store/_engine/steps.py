@@ -1,10 +1,8 @@
 """Steps of ``lua/commit.lua``, one builder each, grouped as in ``lua/steps/``; and their scripts.
 
-A docstring here is the header of the step there: what it does, which KEYS and ARGV it takes in
-order, and its reply if it has one. A condition refuses the commit: nothing is written, and the
-caller learns the keys that conflicted. All conditions come before all writes.
-
-Tests: ``tests/engine/test_steps.py``.
+A builder's docstring is the header of its step in Lua: its effect, its KEYS and ARGV in order, and
+its reply if it has one. If a condition fails, the commit is refused: nothing is written, and the
+caller gets the keys that conflicted. All conditions come before all writes.
 """
 
 from collections import Counter
@@ -61,10 +59,10 @@ def is_hash(keys: Sequence[str]) -> Step:
 
 
 def declare_keys(keys: Sequence[str]) -> Step:
-    """Pass keys that later steps build from a prefix.
+    """Declare keys that later steps build from a prefix.
 
-    A cluster node whose slot is migrating then answers TRYAGAIN if one of them has left; else the
-    script would run on half a thread.
+    While their slot migrates, a cluster node then answers TRYAGAIN if it lacks one of them, instead
+    of running the script on half a thread.
 
     KEYS: n keys. ARGV: n.
     """
@@ -80,7 +78,7 @@ def expect(values: Mapping[str, bytes | None]) -> Step:
 
 
 def expect_digest(values: Mapping[str, bytes]) -> Step:
-    """Refuse unless each string has the digest of its value: a long value is not sent.
+    """Refuse unless each string has its digest, which is sent in place of a long value.
 
     KEYS: n strings. ARGV: n, n SHA-1 digests in hex.
     """
@@ -119,7 +117,7 @@ def unclaimed(pointers: Sequence[str], thread_id: str) -> Step:
 def claim() -> Step:
     """Point messages at their thread: those of the first `unclaimed` that has no `claim` yet.
 
-    The two pair up in order, so that the pointers are sent once instead of twice.
+    The two pair up in order, so that pointers are sent once, not twice.
 
     KEYS: none. ARGV: none.
     """
@@ -135,7 +133,7 @@ def set_strings(values: Mapping[str, bytes | str]) -> Step:
 
 
 def splice(key: str, splices: Sequence[Splice]) -> Step:
-    """Replace parts of a string, so that only the changes are sent. It keeps its lifetime.
+    """Replace parts of a string, so that only the changes are sent. The key keeps its lifetime.
 
     KEYS: string. ARGV: n, n times (bytes to keep, bytes to drop, text in their place).
     """
@@ -151,7 +149,7 @@ def delete(keys: Sequence[str]) -> Step:
 
 
 def command(command: Command) -> Step:
-    """Run a command that takes one key, ahead of its other arguments.
+    """Run a command that has one key, as its first argument.
 
     KEYS: its key. ARGV: its name, n, its n other arguments.
     """
@@ -191,7 +189,7 @@ def drop_messages(timeline: str, counts: str, prefix: str, ids: Sequence[str]) -
 
 
 def set_resource(timeline: str, counts: str, prefix: str, resource_id: str) -> Step:
-    """Give all messages of a thread to one resource.
+    """Set the resource id of all messages of a thread.
 
     KEYS: timeline, counts. ARGV: body prefix, resource id in JSON, resource id.
     """
@@ -200,7 +198,7 @@ def set_resource(timeline: str, counts: str, prefix: str, resource_id: str) -> S
 
 
 def touch(record: str, indexes: Sequence[str], now_us: int, now: str, thread_id: str) -> Step:
-    """Move a thread's updated_at strictly ahead, to now at least; also where indexes list it.
+    """Advance a thread's updated_at: to now, or by 1 µs if it is now or later. Also in its indexes.
 
     KEYS: thread record, n indexes. ARGV: now in µs, now in ISO 8601, n, thread id. Reply: nothing
     if the thread is missing; else updated_at in µs and, if n is 0, the thread's resource id.
@@ -217,7 +215,7 @@ def extend(  # noqa: PLR0917 - in the order of KEYS and ARGV
     ttl_ms: int,
     ids: Sequence[str],
 ) -> Step:
-    """Extend a thread's lifetime: `extend_lifetime` in `lib/lifetime.lua`.
+    """Extend a thread's lifetime: see `extend_lifetime` in `lib/lifetime.lua`.
 
     KEYS: thread record, timeline, counts. ARGV: body prefix, message pointer prefix ('' if the
     pointers are in other slots), ttl in ms, n, n ids just written. Reply: ms left, and the ids of
@@ -229,20 +227,20 @@ def extend(  # noqa: PLR0917 - in the order of KEYS and ARGV
 
 # Scripts made of steps
 
-# Bytes from which a value is compared by digest and changed by splicing.
+# Longer values, in bytes, are compared by digest and changed by splicing.
 LONG = 512
-_ANSWERING = frozenset({"drop_messages", "extend", "touch"})  # the steps that have a result
+# The steps that return a value in Lua: exactly these, as results are assigned by position.
+_ANSWERING = frozenset({"drop_messages", "extend", "touch"})
 # Takes the result of a step, once the transaction is applied.
 Take = Callable[[Any], None]
 
 
 class SlotScript:
-    """Conditions and writes on keys of one slot (in the plain layout: on all keys).
+    """Conditions and writes on the keys of one slot; in the plain layout, on all keys.
 
     Attributes:
         conditions: Steps that may refuse the script.
-        values_after: What keys hold once the script is applied: where its reply was lost, they
-            tell that it was.
+        values_after: Values once the script is applied; they prove it if its reply is lost.
     """
 
     def __init__(self) -> None:
@@ -250,6 +248,7 @@ class SlotScript:
         self.values_after: Values = {}
         self._zsets: set[str] = set()
         self._hashes: set[str] = set()
+        # One value per key: a second would replace the first, and hide a change between two reads.
         self._expected: Values = {}
         self._writes: list[tuple[Step, Take | None]] = []
         self._values: dict[str, bytes | str] = {}
@@ -259,21 +258,21 @@ class SlotScript:
 
     @property
     def has_steps(self) -> bool:
-        """Whether plain commands would not do."""
+        """Whether it needs a script, not just commands."""
         return bool(self.conditions or self._expected or self._writes)
 
     @property
     def has_writes(self) -> bool:
-        """Whether the script does more than check."""
+        """Whether the script has more than conditions."""
         return bool(self._writes or self._values or self._deleted or self._commands)
 
     def guard(self, *, zsets: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
-        """Fail before anything is written where a key holds another type."""
+        """Fail before anything is written if a key holds another type."""
         self._zsets.update(zsets)
         self._hashes.update(hashes)
 
     def expect(self, key: str, value: bytes | None) -> None:
-        """Refuse unless the key holds its value (``None``: nothing)."""
+        """Refuse unless the string has its value; ``None`` is a missing one."""
         self._expected[key] = value
 
     def write(self, step: Step, take: Take | None = None) -> None:
@@ -281,7 +280,7 @@ class SlotScript:
         self._writes.append((step, take))
 
     def extend_lifetime(self, step: Step, take: Take) -> None:
-        """Add a step that runs behind all others, as those may create keys."""
+        """Add a step that runs after all others, because those may create keys."""
         self._lifetimes.append((step, take))
 
     def set(self, key: str, value: bytes | str) -> None:
@@ -290,7 +289,7 @@ class SlotScript:
         self.values_after[key] = value.encode() if isinstance(value, str) else value
 
     def delete(self, key: str) -> None:
-        """Remove a key."""
+        """Delete a key."""
         self._deleted.append(key)
         self.values_after[key] = None
 
@@ -307,6 +306,7 @@ class SlotScript:
         """Build the script's call; with ``checks_only`` it writes nothing."""
         chosen = [*self._guards(), *self.conditions, *self._expectations()]
         if not checks_only:
+            # commit.lua needs conditions first, and sets before deletes: see there.
             chosen += [step for step, _ in self._writes]
             chosen += self._plain_steps()
             chosen += [step for step, _ in self._lifetimes]
@@ -315,12 +315,12 @@ class SlotScript:
         return COMMIT.call(keys, args)
 
     def plain_commands(self) -> list[Command]:
-        """The writes of a script without steps as commands."""
+        """Return the writes of a script without steps as commands."""
         sets: list[Command] = [("SET", key, value) for key, value in self._values.items()]
         return [*sets, *(("UNLINK", key) for key in self._deleted), *self._commands]
 
     def take_results(self, results: Sequence[Reply]) -> None:
-        """Hand the results of an applied script to those who asked for them."""
+        """Pass the results of an applied script to the callbacks of its steps."""
         answering = [
             take for step, take in (*self._writes, *self._lifetimes) if step.name in _ANSWERING
         ]

@@ -1,4 +1,4 @@
-"""Conversions between datetimes, microseconds, ISO 8601 and times to live."""
+"""Timestamps: conversions between datetimes, microseconds, ISO 8601 and times to live."""
 
 from datetime import UTC, datetime, timedelta
 from time import time_ns
@@ -32,7 +32,7 @@ def iso(us: int) -> str:
 
 
 def later_than(before: datetime) -> datetime:
-    """Return the current time, or one microsecond after ``before`` if the clock is behind it."""
+    """Return the current time, but at least one microsecond after ``before``."""
     return max(now(), before + _MICROSECOND)
 
 

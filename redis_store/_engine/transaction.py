@@ -1,7 +1,11 @@
-"""Transaction: the conditions and writes of one call; ``transact`` tries until they hold.
+"""Transactions: the conditions and writes of one call; ``transact`` retries it on conflicts.
 
-The manner is that of etcd's software transactional memory. What an attempt reads is a condition of
-its writes; a refused commit tells what the keys hold now, so the next attempt need not read them.
+Modelled on etcd's software transactional memory. The values that an attempt reads are conditions of
+its writes. A refused commit returns the current values of the keys that conflicted, so the next
+attempt need not read them.
+
+Tests: ``tests/contract/test_thread_races.py``, ``tests/contract/test_workflow_races.py``,
+``tests/contract/test_save_races.py``, ``tests/faults/test_lost_replies.py``.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -22,17 +26,17 @@ MAX_ATTEMPTS = 1000
 
 
 class Transaction:
-    """Collects conditions and writes; ``commit`` applies them all or refuses them all.
+    """Collects conditions and writes; ``commit`` applies all of them or none.
 
     Args:
-        db: The way to the server.
-        known: What keys hold, as far as earlier attempts read it or were told by conflicts.
-        commit: How the layout applies it.
+        db: The database.
+        known: Values by key, as far as earlier attempts learned them.
+        commit: The commit of the layout; ``None`` is the one for ``db``.
 
     Attributes:
-        db: The way to the server.
-        known: Likewise.
-        conflicts: The keys that refused the commit, as they are now.
+        db: The database.
+        known: Values by key, as ``read`` and ``assume`` return them.
+        conflicts: The keys whose conditions failed, with their current values.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class Transaction:
     ) -> None:
         self.db = db
         self.keys = db.keys
+        # May be out of date. A write that depends on a value from here needs a condition on it.
         self.known: Values = known or {}
         self.conflicts: Values = {}
         layout = ShardedCommit if db.keys.hash_tags else PlainCommit
@@ -48,39 +53,40 @@ class Transaction:
 
     @property
     def has_writes(self) -> bool:
-        """Whether there is more to do than to check."""
+        """Whether there is anything to write."""
         return any(script.has_writes for script in self._scripts.values())
 
     async def read(self, key: str) -> bytes | None:
-        """Return a string as it is known, else by one GET; a condition."""
+        """Return a string's known value, else GET it; the value becomes a condition."""
         if key not in self.known:
             self.known[key] = await self.db.command("GET", key)
         return self.assume(key, None)
 
     async def read_unconditionally(self, keys: Sequence[str]) -> Values:
-        """Return strings as they are known, else by one MGET for each slot; no conditions."""
+        """Return the known values of strings, else MGET them; adds no conditions."""
         unknown = [key for key in keys if key not in self.known]
         if unknown:
             self.known |= await self.db.get(unknown)
         return {key: self.known[key] for key in keys}
 
     def assume(self, key: str, value: bytes | None) -> bytes | None:
-        """Return a string as it is known, else ``value``; a condition."""
+        """Return a string's known value, else ``value``; it becomes a condition."""
+        # A wrong guess costs one refused commit, which returns the value; a right one, no GET.
         value = self.known.get(key, value)
         self._script(key).expect(key, value)
         return value
 
     def expect(self, values: Mapping[str, bytes | None]) -> None:
-        """Refuse unless every key holds its value (``None``: nothing).
+        """Refuse unless each string has its value; ``None`` is a missing one.
 
-        Of a long value only the digest crosses the wire.
+        Of a long value only the digest is sent.
         """
         scripts = [self._script(key) for key in values]
         for script, (key, value) in zip(scripts, values.items(), strict=True):
             script.expect(key, value)
 
     def expect_present(self, keys: Sequence[str]) -> None:
-        """Refuse unless every key holds a string."""
+        """Refuse unless each string exists."""
         for group in self.keys.by_slot(keys):
             self._script(group[0]).conditions.append(steps.expect_present(group))
 
@@ -89,11 +95,12 @@ class Transaction:
         self._script(key).set(key, value)
 
     def replace(self, key: str, before: bytes, after: bytes) -> None:
-        """Store a string in place of another; refuse if that is not there any more.
+        """Replace a string's value; refuse unless it still is ``before``.
 
-        Of a long value only the difference crosses the wire.
+        Of a long value only the difference is sent.
         """
         script = self._script(key)
+        # Splices are byte offsets into `before`: without this condition they corrupt the record.
         script.expect(key, before)
         if len(after) <= LONG:
             script.set(key, after)
@@ -117,25 +124,26 @@ class Transaction:
             script.command(command)
 
     def advise(self, command: str, key: str, *args: Argument) -> None:
-        """Run a command that does no harm where the transaction is refused after all.
+        """Run a command that does no harm even if the transaction is refused.
 
-        In the hash-tagged layout it goes out with the last script, and saves the round trip of
+        In the hash-tagged layout it is sent with the last script, which saves the round trip of
         ``command``.
         """
         self._commit.advise(self._script(key), (command, key, *args))
 
     def reconcile(self, reconciler: Reconciler) -> None:
-        """Let indexes follow once all is written; needed in the hash-tagged layout only."""
+        """Run this once everything is written; the plain layout, which is atomic, never does."""
         self._commit.reconcile(reconciler)
 
     def value_after(self, key: str) -> bytes | None:
-        """Return what the transaction stores at a key; ``None`` if it removes it."""
+        """Return the value that the transaction stores at a key; ``None`` if it deletes it."""
         return self._script(key).values_after[key]
 
     async def check(self) -> Values:
-        """Return the keys whose conditions do not hold, as they are now. One round trip.
+        """Return the keys whose conditions fail, with their current values. One round trip.
 
-        Nothing is written, whatever the transaction has.
+        Nothing is written, although the transaction may have writes. The slots of the hash-tagged
+        layout are checked at different moments.
         """
         calls = [script.call(checks_only=True) for script in self._scripts.values()]
         conflicts: Values = {}
@@ -144,11 +152,10 @@ class Transaction:
         return conflicts
 
     async def commit(self, *, repeatable: bool = True) -> bool:
-        """Apply the transaction: one round trip in the plain layout, see ``sharded_commit``.
+        """Apply the transaction: one round trip in the plain layout; see ``sharded_commit``.
 
         Args:
-            repeatable: Whether the change may be applied to a record that already has it, which
-                nobody can exclude where a reply is lost and others write too.
+            repeatable: See ``Commit.run``.
 
         Returns:
             Whether it was applied; if not, ``conflicts`` has the keys that refused it.
@@ -159,10 +166,11 @@ class Transaction:
         return not self.conflicts
 
     def _finish(self) -> None:
-        """Add what depends on all other writes."""
+        """Add the steps that depend on all other writes."""
 
     def _script(self, key: str) -> SlotScript:
-        """Return the script of the slot that has a key."""
+        """Return the script of a key's slot."""
+        # One script for all keys in the plain layout: that is what makes a commit atomic there.
         slot = slot_of(key) if self.keys.hash_tags else 0
         script = self._scripts.get(slot)
         if script is None:
@@ -180,7 +188,7 @@ def transact(
     *,
     repeatable: bool = True,
 ) -> Awaitable[T]:
-    """Make attempts until one is applied: see ``transact_in``."""
+    """Attempt a transaction until it is applied: see ``transact_in``."""
     return transact_in(partial(Transaction, db), attempt, repeatable=repeatable)
 
 
@@ -190,20 +198,20 @@ async def transact_in(
     *,
     repeatable: bool = True,
 ) -> T:
-    """Make attempts, each in a transaction of its own, until one is applied.
+    """Attempt a transaction until it is applied, each time in a new one.
 
-    An attempt that adds no write is over when it returns, without a round trip.
+    An attempt that adds no write needs no commit, and so no round trip.
 
     Args:
-        begin: Begins a transaction, given what earlier conflicts told.
+        begin: Builds the transaction of an attempt from the values known so far.
         attempt: Reads, and adds writes to the transaction. It runs again after a conflict.
-        repeatable: See ``Transaction.commit``.
+        repeatable: See ``Commit.run``.
 
     Returns:
-        What the attempt that was applied returned.
+        The result of the attempt that was applied.
 
     Raises:
-        ConcurrentUpdateError: Others won every time. Nothing was written.
+        ConcurrentUpdateError: Other writers won every time. Nothing was written.
     """
     known: Values = {}
     for _ in range(MAX_ATTEMPTS):
@@ -211,5 +219,6 @@ async def transact_in(
         result = await attempt(tx)
         if not tx.has_writes or await tx.commit(repeatable=repeatable):
             return result
+        # Conflicts are newer than anything that was read before them.
         known = known | tx.conflicts
     raise ConcurrentUpdateError(MAX_ATTEMPTS)

@@ -1,6 +1,6 @@
 -- Append an object to a list with its position as `index`, and refresh the list's time to live. The
--- length of the list decides, so that position and index always agree; a counter of positions that
--- is behind is raised. Cost: O(1).
+-- position is the list's length, so the two always agree; a counter of positions that is behind is
+-- raised. Cost: O(1).
 -- KEYS: 1 list, 2 counter, absent if it is in another slot.
 -- ARGV: 1 JSON object without index, 2 ttl in ms (0: never expires). Returns the index.
 local index = redis.call('LLEN', KEYS[1])

@@ -1,4 +1,4 @@
--- Set a string if it has the expected value. Cost: O(1).
+-- Compare and set: set a string if it has the expected value. Cost: O(1).
 -- KEYS: 1 string. ARGV: 1 expected value ('' for a missing string), 2 new value ('' to delete it).
 -- Returns the value before, or nil.
 local value = redis.call('GET', KEYS[1])

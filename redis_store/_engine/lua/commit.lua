@@ -4,12 +4,12 @@
 --- @include "steps/messages"     put_messages, drop_messages
 --- @include "steps/record"       set_resource, touch, extend
 --- @include "steps/protocol"     conditions, writes, arg_at, arg
--- Apply a list of steps whole, or refuse it whole. Cost: O(log n) per message; no scan.
+-- Apply all of a list of steps, or refuse it. Cost: O(log n) per message; no scan.
 -- KEYS: the KEYS of each step in turn. ARGV: of each step its name, then its ARGV.
--- Conditions come before writes; and writes that may need memory before those that delete, so that
--- an OOM error finds nothing written.
+-- Conditions come before writes, as Redis rolls nothing back; of the plain writes, those that may
+-- need memory before those that delete, so that an OOM error finds nothing written.
 -- Returns {1, reply, …}, of the steps that have one; or {0, key, value or nil, …} if refused: the
--- keys that conflicted and what they hold.
+-- keys that conflicted, with their current values.
 
 local replies = {1}
 while arg_at < #ARGV do

@@ -1,7 +1,7 @@
 -- Find messages by id, in the plain layout. Cost: O(log n) each.
 -- KEYS: n message pointers.
--- ARGV: what stands around the thread id in keys: 1 before it in a record's, 2 before and 3 after it
--- in a body's, 4 before and 5 after it in a timeline's; 6 '1' to read bodies, 7 '1' to read the
+-- ARGV: the parts of keys around a thread id: 1 before it in a record's, 2 before and 3 after it in
+-- a body's, 4 before and 5 after it in a timeline's; 6 '1' to read bodies, 7 '1' to read the
 -- threads' records, 8… n message ids.
 -- Returns {{thread id, body, score of each, or nil, …}, {thread id, its record or nil, …}}.
 
@@ -9,7 +9,7 @@ local record_prefix, body_prefix, body_infix = ARGV[1], ARGV[2], ARGV[3]
 local timeline_prefix, timeline_suffix = ARGV[4], ARGV[5]
 local found, records, known = {}, {}, {}
 
--- nil where another type is stored.
+-- Return a string; nil if it is missing or another type.
 local function string_at(key) return redis.call('MGET', key)[1] end
 
 for first = 1, #KEYS, 4000 do

@@ -6,25 +6,25 @@
 -- ARGV: 1 body prefix, 2 resource id ('' for any), 3 first and 4 last date in µs ('' for open),
 -- 5 'asc' or 'desc', 6 date of the cursor in µs ('' for none), 7 how many to skip, 8 how many to
 -- take (-1 for all), 9 'bodies', 'rows' or 'dates', 10… ids of the cursor: messages of that date
--- that were returned, the last one first, so that it holds although some of them are deleted.
+-- that were returned, newest first, so that iteration resumes although some of them are deleted.
 -- Returns one of the following, where total counts the messages in the range of dates:
 --   {total, bodies} for 'bodies': a list of replies to MGET, each {nil, body or nil, …};
 --   {total, bodies, {id, score, …}} for 'rows';
 --   {total, {created_at in µs, …}, {id, score, …}} for 'dates';
 --   {total, {}, {}} if the window is empty;
---   {-1} if messages of several resources are mixed, so that the caller must look at each.
+--   {-1} if the thread holds messages of several resources, so that the caller must read each.
 
 local timeline, counts, prefix, resource = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local descending = ARGV[5] == 'desc'
 
--- How many of `card` messages precede the range of dates, and how many its end.
+-- Return how many of `card` messages come before the range of dates, and how many before its end.
 local function ranks_of_dates(card, first, last)
   local low = first ~= '' and rank(timeline, prefix, tonumber(first) - 1) or 0
   local high = last ~= '' and rank(timeline, prefix, tonumber(last)) or card
   return low, high
 end
 
--- The rank of the first of the cursor's messages that still exists with its date, or nil.
+-- Return the rank of the first of the cursor's messages that still has the cursor's date, or nil.
 local function cursor_rank(us, ids)
   for _, id in ipairs(ids) do
     local at = redis.call('ZRANK', timeline, id)
@@ -32,15 +32,16 @@ local function cursor_rank(us, ids)
   end
 end
 
--- The ranks low .. high - 1 that are behind the cursor.
+-- Narrow the ranks low .. high - 1 to those past the cursor. Without any of its messages, that is
+-- from its date on: other messages of that date may be returned twice, but none is skipped.
 local function ranks_behind(low, high, us, ids)
   local at = cursor_rank(us, ids)
   if descending then return low, math.min(high, at or rank(timeline, prefix, us)) end
   return math.max(low, at and at + 1 or rank(timeline, prefix, us - 1)), high
 end
 
--- Read bodies with the timeline: if one key of several has migrated to another node, MGET fails;
--- if the only one has, it reads as missing.
+-- Read bodies, each MGET with the timeline's key: if one of several keys has migrated to another
+-- node, MGET fails; a single key that has migrated would read as missing.
 local function read_bodies(ids)
   local replies = {}
   for i = 1, #ids do ids[i] = prefix .. ids[i] end
@@ -55,7 +56,7 @@ if resource ~= '' and card > 0 then
     all = all + fields[i + 1]
     if fields[i] == resource then mine = tonumber(fields[i + 1]) end
   end
-  -- Another sum: a writer that does not count, such as Mastra, has been here.
+  -- If the sum is wrong, a writer that does not count, such as Mastra, has been here.
   if all == card and mine == 0 then card = 0 elseif all ~= card or mine ~= card then return {-1} end
 end
 if card == 0 then return {0, {}, {}} end

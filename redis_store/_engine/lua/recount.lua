@@ -1,5 +1,5 @@
 --- @include "lib/json"   string_field
--- Count a thread's messages by resource again. Cost: O(n), about 3 µs a message.
+-- Count a thread's messages by resource again. Cost: O(n), about 3 µs per message.
 -- KEYS: 1 timeline, 2 counts. ARGV: 1 body prefix.
 -- Returns {resource id, score of its newest message, …}.
 

@@ -1,5 +1,5 @@
 --- @include "lib/json"   string_field
--- A thread's counts of messages by resource id, a hash: so that a page of one resource need not
+-- A thread's counts of messages by resource id, a hash. With them a page of one resource need not
 -- read all messages.
 
 -- Count a message that is overwritten or removed.
@@ -8,8 +8,8 @@ local function count_lost(lost, body)
   if resource then lost[resource] = (lost[resource] or 0) + 1 end
 end
 
--- Add messages gained and lost. A resource whose messages were never counted stays so when it only
--- loses some: Mastra writes messages too and counts none, and a page notices by the sum.
+-- Add the messages gained and lost. A resource that loses messages but has no count gets none: its
+-- messages are Mastra's, which counts none, and a page notices that the sum is wrong.
 local function add_counts(counts, gained, lost)
   for resource, n in pairs(lost) do
     local more = (gained[resource] or 0) - n

@@ -1,10 +1,10 @@
 --- @include "lib/chunks"     in_chunks
 --- @include "lib/time"       digits
 --- @include "lib/timeline"   created_us, rank
--- Inserting messages into a timeline. It is apart from `lib/timeline`, as reading a page needs none
--- of it, and each function of a script costs time at each run.
+-- Insertion of messages into a timeline. Not in `lib/timeline`, because `page.lua` does not need it
+-- and every function of a script costs time at each run.
 
--- Iterate over ids and scores from a rank on.
+-- Iterate over ids and scores from a rank on. Nothing may be written to the timeline meanwhile.
 local function scored_ids_from(timeline, at)
   local page, i, size = {}, 1, 4
   return function()
@@ -17,8 +17,8 @@ local function scored_ids_from(timeline, at)
   end
 end
 
--- Insert messages, by ascending date, each after all that were created at or before it. O(log n)
--- for each that is inserted and each that is pushed up: one pass, however many dates touch.
+-- Insert messages, in ascending order of their dates, each after all those of its date or earlier.
+-- O(log n) for each message that is inserted or pushed up: one pass, however many dates tie.
 local function insert(timeline, prefix, ids, dates)
   local zadd_args, i = {}, 1
   local function place(id, score)
@@ -30,12 +30,15 @@ local function insert(timeline, prefix, ids, dates)
     local score = before and math.max(dates[i], tonumber(before[2]) + 1) or dates[i]
     place(ids[i], score)
     i = i + 1
-    -- Merge the next to insert with those stored behind it, until there is a gap. Only behind the
-    -- gap may `rank` be asked again: before it scores have moved, and are written at the end.
+    -- Merge the messages to insert with those stored after this rank, until a stored score is high
+    -- enough to stay. Only past that gap may `rank` be asked again: up to there, scores have
+    -- changed but are written at the end.
     local next_stored = scored_ids_from(timeline, at)
     local id, stored_score = next_stored()
     repeat
       local us, gap = dates[i], false
+      -- The new message comes first if it is older than the stored one. That one's score, which is
+      -- never below its date, decides most cases without reading its body.
       if us and (not id or us < stored_score and us < created_us(prefix, id, stored_score)) then
         score = math.max(us, score + 1)
         place(ids[i], score)

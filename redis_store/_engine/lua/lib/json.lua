@@ -1,15 +1,17 @@
 -- Top-level string fields of a JSON object, found without decoding it: cjson would turn [] into {}
--- and round large integers. Cost: one match per leading field that is plain text, or one for a last
--- field that is; else one scan up to the field, from quote to bracket to quote.
+-- and round large integers. Cost: one match per field if the field and all before it are strings
+-- without escapes, or if it is such a string and the last field; else one scan up to the field,
+-- from quote to bracket to quote.
 
--- The position of the quote that closes the string opened at `at`, or nil.
+-- Return the position of the quote that closes the string opened at `at`, or nil.
 local function closing_quote(json, at)
   at = string.find(json, '["\\]', at + 1)
   while at and string.byte(json, at) == 92 do at = string.find(json, '["\\]', at + 2) end
   return at
 end
 
--- The span of a field, wherever it is.
+-- Find a field anywhere. Only keys at depth 1 count: a nested object, or a string, may hold the
+-- same name.
 local function span_by_scan(json, name)
   local depth, at, expects_key = 0, string.find(json, '["{}%[%],]'), false
   while at do
@@ -34,7 +36,7 @@ local function span_by_scan(json, name)
   end
 end
 
--- The span of a field behind none but plain text fields.
+-- Find a field if all fields before it are strings without escapes.
 local function span_at_start(json, name)
   local at = 2
   repeat
@@ -44,14 +46,14 @@ local function span_at_start(json, name)
   until not at
 end
 
--- The span of the last field: the value, and the brace behind it ends the object.
+-- Find the last field. A match ends with the object's own brace, so the field is at its top level.
 local function span_at_end(json, name)
   local tail = math.max(0, #json - 64)
   local first, last = string.match(string.sub(json, tail + 1), ',"' .. name .. '":()"[^"\\]*()"}$')
   if first then return tail + first, tail + last end
 end
 
--- The first and last byte of a field's value, quotes included; nil unless it is a string.
+-- Return the first and last byte of a field's value, quotes included; nil unless it is a string.
 local function field_span(json, name)
   local first, last = span_at_start(json, name)
   if not first then first, last = span_at_end(json, name) end
@@ -59,7 +61,7 @@ local function field_span(json, name)
   return first, last
 end
 
--- A field's value as text; nil unless it is a string.
+-- Return a field's value as text; nil unless it is a string.
 local function string_field(json, name)
   local first, last = field_span(json, name)
   if not first or not last then return nil end

@@ -1,9 +1,9 @@
--- A thread's lifetime: all its keys expire at one moment, so that no part outlives another.
+-- A thread's lifetime: all its keys expire at the same moment, so that no part outlives another.
 
--- Let a thread live for `ttl` ms. While more than three quarters of that are left to the timeline,
--- only the `ids` written just now are set to what is left: O(1) each. Else all messages are set to
--- `ttl`: O(n), once in a quarter of `ttl`. A message's pointer is `pointer_prefix` .. id; '' if
--- pointers are in other slots.
+-- Let a thread live for `ttl` ms. While the timeline has more than three quarters of that left,
+-- only the messages `ids`, which were just written, are set, to the time left: O(1) each. Else all
+-- messages are set to `ttl`: O(n), once per quarter of `ttl`. A message's pointer is
+-- `pointer_prefix` .. id; the prefix is '' if pointers are in other slots.
 -- Returns {ms left, id, …}: the messages whose lifetime was set.
 local function extend_lifetime(record, timeline, counts, prefix, pointer_prefix, ttl, ids)
   local left = redis.call('PTTL', timeline)

@@ -1,12 +1,12 @@
--- ISO 8601 in UTC ("…Z") to and from epoch microseconds. Days by the civil-calendar algorithm of
--- Howard Hinnant's chrono-compatible low-level date algorithms; doubles are exact to 2^53.
+-- Conversions between ISO 8601 in UTC ("…Z") and epoch microseconds. Days follow Howard Hinnant's
+-- "chrono-compatible low-level date algorithms". Doubles are exact to 2^53.
 
 local floor = math.floor
 
--- A number without a fraction, as text: tostring() keeps 14 digits, and epoch µs have 16.
+-- Return a whole number as text: tostring() keeps 14 digits, and epoch µs have 16.
 local function digits(number) return string.format('%.0f', number) end
 
--- Epoch µs; nil unless the text is such a date.
+-- Return a date's epoch µs; nil if the text is no such date.
 local function to_us(iso)
   local y, m, d, hour, minute, second, fraction =
     string.match(iso, '^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)%.?(%d*)Z$')
@@ -19,6 +19,7 @@ local function to_us(iso)
   return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000000 + micro
 end
 
+-- Return epoch µs as a date with six digits of fraction, as `timestamps.iso` does.
 local function to_iso(us)
   local second = floor(us / 1000000)
   local shifted = floor(second / 86400) + 719468

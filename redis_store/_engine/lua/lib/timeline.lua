@@ -1,17 +1,17 @@
 --- @include "lib/json"   string_field
 --- @include "lib/time"   floor, digits, to_us
--- A thread's timeline: a sorted set of message ids. Scores are whole µs, rise strictly along
--- (created_at, insertion), and are created_at or more: where dates tie or touch, the later message
--- is pushed up. A message's body is stored under `prefix` .. id, in the timeline's slot.
+-- A thread's timeline: a sorted set of message ids. Scores are whole µs, rise strictly in the order
+-- of (created_at, insertion), and are never below created_at: a message whose date another one's
+-- score has reached is pushed up by 1 µs. Bodies are stored under `prefix` .. id, in the same slot.
 
--- A message's date in µs; its score if the body is missing or has no date.
+-- Return a message's date in µs; its score if the body is missing or has no date.
 local function created_us(prefix, id, score)
   local body = redis.call('GET', prefix .. id)
   return body and to_us(string_field(body, 'createdAt') or '') or tonumber(score)
 end
 
--- How many messages were created at or before `us`. Only messages pushed up can have a score
--- above `us` and a date below it, so one body is read as a rule; else O(log n), galloping.
+-- Count the messages created at or before `us`. Only messages that were pushed up can have a score
+-- above `us` but an earlier date, so usually one body is read; else O(log n), by galloping.
 local function rank(timeline, prefix, us)
   local low = redis.call('ZCOUNT', timeline, '-inf', '(' .. digits(us))
   local high, step = redis.call('ZCARD', timeline), 0

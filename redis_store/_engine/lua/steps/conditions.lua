@@ -1,16 +1,17 @@
 --- @include "lib/json"         string_field
 --- @include "steps/protocol"   conditions, key_at, key, arg, number
--- The steps that may refuse a commit. They write nothing, so they come before all others.
+-- The steps that may refuse a commit. They write nothing, and come before those that do.
 
--- conflicts: the reply to a refused commit. unclaimed_runs: KEYS and thread of each `unclaimed`.
--- records: threads' records as `expect_owner` read them.
+-- conflicts: the reply to a refused commit. unclaimed_runs: each `unclaimed` without a `claim` yet,
+-- as a range of KEYS and a thread. records: threads' records as `expect_owner` read them.
 local conflicts, unclaimed_runs, records = {0}, {}, {}
 
 local function refuse(name, value)
   conflicts[#conflicts + 1], conflicts[#conflicts + 2] = name, value
 end
 
--- Refuse the next n keys whose values fail a test.
+-- Refuse those of the next n keys whose values fail a test. It is called once for each key and in
+-- order, as it may consume ARGV. MGET: a key of another type reads as missing.
 local function check_strings(n, passes)
   for first = key_at + 1, key_at + n, 4000 do
     local last = math.min(first + 3999, key_at + n)
@@ -29,9 +30,9 @@ function conditions.is_zset() for _ = 1, number() do redis.call('ZCARD', key()) 
 -- KEYS: n keys. ARGV: n.
 function conditions.is_hash() for _ = 1, number() do redis.call('HLEN', key()) end end
 
--- Pass keys that later steps build from a prefix.
--- A cluster node whose slot is migrating then answers TRYAGAIN if one of them has left; else the
--- script would run on half a thread.
+-- Declare keys that later steps build from a prefix.
+-- While their slot migrates, a cluster node then answers TRYAGAIN if it lacks one of them, instead
+-- of running the script on half a thread.
 -- KEYS: n keys. ARGV: n.
 function conditions.declare_keys() key_at = key_at + number() end
 
@@ -41,7 +42,7 @@ function conditions.expect()
   check_strings(number(), function(value) return (value or '') == arg() end)
 end
 
--- Refuse unless each string has the digest of its value: a long value is not sent.
+-- Refuse unless each string has its digest, which is sent in place of a long value.
 -- KEYS: n strings. ARGV: n, n SHA-1 digests in hex.
 function conditions.expect_digest()
   check_strings(number(), function(value) return redis.sha1hex(value or '') == arg() end)

@@ -5,10 +5,10 @@
 --- @include "lib/time"         to_us, digits
 --- @include "lib/timeline"     rank
 --- @include "steps/protocol"   writes, key, arg, number, skip
--- The steps that write a thread's messages: bodies, timeline and counts. In the functions before
--- them, the n ids, dates and bodies of a step follow these positions in ARGV.
+-- The steps that write a thread's messages: bodies, timeline and counts. In their local functions,
+-- `ids`, `dates` and `bodies` are the positions in ARGV before the n ids, dates and bodies.
 
--- The scores of n messages, false for those that have none; and whether any has one.
+-- Return the scores of n messages, false for those that have none; and whether any has one.
 local function scores_of(timeline, ids, n)
   local scores, any = {}, false
   in_chunks(ARGV, function(...)
@@ -19,8 +19,8 @@ local function scores_of(timeline, ids, n)
   return scores, any
 end
 
--- Store bodies over older ones. Returns the ids and dates of the messages to insert: those that
--- have no score, or one for another date.
+-- Store bodies, some of them in place of others. Returns the ids and dates of the messages to
+-- insert: those without a score, or whose stored date is another one.
 local function overwrite(timeline, prefix, scores, lost, ids, dates, bodies, n)
   local unplaced_ids, unplaced_dates = {}, {}
   for i = 1, n do
@@ -29,6 +29,7 @@ local function overwrite(timeline, prefix, scores, lost, ids, dates, bodies, n)
     redis.call('SET', prefix .. id, ARGV[bodies + i], 'KEEPTTL')
     if old then count_lost(lost, old) end
     if not (scores[i] and old and to_us(string_field(old, 'createdAt') or '') == us) then
+      -- Removed before `insert` counts ranks: it must not meet a message that it is to place.
       if scores[i] then redis.call('ZREM', timeline, id) end
       unplaced_ids[#unplaced_ids + 1], unplaced_dates[#unplaced_dates + 1] = id, us
     end
@@ -36,13 +37,14 @@ local function overwrite(timeline, prefix, scores, lost, ids, dates, bodies, n)
   return unplaced_ids, unplaced_dates
 end
 
--- Store messages behind all others, the last of which has `score`: two variadic commands, which
--- take a seventh of the time of two for each.
+-- Store messages after all others, the last of which has `score`. Two variadic commands take a
+-- seventh of the time of two for each message.
 local function append(timeline, prefix, score, ids, dates, bodies, n)
   local zadd_args, mset_args = {}, {}
   for i = 1, n do
     local id, date = ARGV[ids + i], ARGV[dates + i]
     local us = tonumber(date)
+    -- Ties are pushed up, so that scores rise strictly: see `lib/timeline`.
     if us <= score then us, date = score + 1, digits(score + 1) end
     score = us
     zadd_args[2 * i - 1], zadd_args[2 * i] = date, id
@@ -63,6 +65,8 @@ function writes.put_messages()
   local oldest = tonumber(ARGV[dates + 1])
   local last = tonumber(redis.call('ZRANGE', timeline, -1, -1, 'WITHSCORES')[2] or '-inf')
   local scores, any = scores_of(timeline, ids, n)
+  -- Append only if none of them is stored, and none is older than a stored message. A last score
+  -- above `oldest` does not prove that one is, as ties are pushed up: rank compares dates.
   if any or last >= oldest and rank(timeline, prefix, oldest) < redis.call('ZCARD', timeline) then
     insert(timeline, prefix, overwrite(timeline, prefix, scores, lost, ids, dates, bodies, n))
   else

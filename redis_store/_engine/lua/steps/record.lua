@@ -3,9 +3,9 @@
 --- @include "lib/time"           to_us, to_iso, digits
 --- @include "steps/conditions"   records
 --- @include "steps/protocol"     writes, key_at, key, arg, number
--- The steps that write a thread as a whole: its resource, its date, its lifetime.
+-- The steps that write a whole thread: its resource id, its date, its lifetime.
 
--- Give all messages of a thread to one resource.
+-- Set the resource id of all messages of a thread.
 -- KEYS: timeline, counts. ARGV: body prefix, resource id in JSON, resource id.
 function writes.set_resource()
   local timeline, counts, prefix, json, resource, n = key(), key(), arg(), arg(), arg(), 0
@@ -19,16 +19,18 @@ function writes.set_resource()
       n = n + 1
     end
   end
+  -- Counted afresh: from now on one resource has all messages.
   redis.call('DEL', counts)
   if n > 0 then redis.call('HSET', counts, resource, n) end
 end
 
--- Move a thread's updated_at strictly ahead, to now at least; also where indexes list it.
+-- Advance a thread's updated_at: to now, or by 1 µs if it is now or later. Also in its indexes.
 -- KEYS: thread record, n indexes. ARGV: now in µs, now in ISO 8601, n, thread id. Reply: nothing
 -- if the thread is missing; else updated_at in µs and, if n is 0, the thread's resource id.
 function writes.touch()
   local name, us, iso, n, thread = key(), arg(), arg(), number(), arg()
-  -- No step before this one writes a record, so the one that `expect_owner` read is current.
+  -- No step before this one writes the record, so the one that `expect_owner` read is current. A
+  -- second `touch` must read it again.
   local record = records[name] or redis.call('GET', name)
   records[name] = nil
   if not record then
@@ -37,7 +39,7 @@ function writes.touch()
   end
   local first, last = field_span(record, 'updatedAt')
   local before = first and string.sub(record, first + 1, last - 1)
-  -- Dates of one format compare as text, so the usual case computes none.
+  -- Dates of equal length compare as text, so the usual case parses none.
   local before_us = before and (#before ~= #iso or before >= iso) and to_us(before)
   if before_us and before_us >= tonumber(us) then
     us, iso = digits(before_us + 1), to_iso(before_us + 1)
@@ -48,7 +50,7 @@ function writes.touch()
   return {us, n == 0 and string_field(record, 'resourceId')}
 end
 
--- Extend a thread's lifetime: `extend_lifetime` in `lib/lifetime.lua`.
+-- Extend a thread's lifetime: see `extend_lifetime` in `lib/lifetime.lua`.
 -- KEYS: thread record, timeline, counts. ARGV: body prefix, message pointer prefix ('' if the
 -- pointers are in other slots), ttl in ms, n, n ids just written. Reply: ms left, and the ids of
 -- the messages whose lifetime was set.
