@@ -1,14 +1,17 @@
 """A program that forks while its store is connected; run by ``tests/test_forks.py``.
 
-usage: python -m tests.support.schedules.forked_program URL PREFIX TAGS CLIENT EXIT
+usage: python -m tests.support.schedules.forked_program URL PREFIX TAGS CLIENT WHEN
 
-CLIENT is "own" or "borrowed"; EXIT is "at once" (``os._exit``, as workers of multiprocessing) or
-"finalizers" (the interpreter's). Exits with 0 if parent and child each read what they should.
+CLIENT is "own" or "borrowed". WHEN is "amid requests": from within the running event loop, where
+the child ends by ``os._exit`` as workers of multiprocessing do. Or it is "between runs" of the
+loop, where the child ends as any program does, by the interpreter's finalizers. The program exits
+with 0 if parent and child each read what they should.
 """
 
 import asyncio
 import os
 import sys
+import traceback
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
@@ -36,28 +39,31 @@ async def read(store: RedisStore, thread_id: str) -> None:
     await store.memory.update_thread(thread_id, metadata={"by": os.getpid()})
 
 
-def child(store: RedisStore, how: str) -> None:
-    code = 1
-    try:
-        asyncio.run(read(store, "child"))
-        asyncio.run(read(store, "child"))
-        asyncio.run(store.close())
-        code = 0
-    finally:
-        if how == "at once":
-            os._exit(code)
-        sys.exit(code)
+def child(store: RedisStore) -> None:
+    asyncio.run(read(store, "child"))
+    asyncio.run(read(store, "child"))
+    asyncio.run(store.close())
 
 
-async def main(url: str, prefix: str, tags: str, client: str, how: str) -> int:
-    store = build(url, prefix, tags, client)
+async def fork_amid_requests(store: RedisStore) -> int:
     await read(store, "parent")
     reading = asyncio.ensure_future(read(store, "parent"))
     await asyncio.sleep(0)  # so that requests are in flight when it forks
     pid = os.fork()
     if pid == 0:
-        child(store, how)
+        code = 1
+        try:
+            child(store)
+            code = 0
+        except Exception:  # noqa: BLE001 - told to the parent, which runs on in this process too
+            traceback.print_exc()
+        finally:
+            os._exit(code)
     await reading
+    return await read_until_ended(store, pid)
+
+
+async def read_until_ended(store: RedisStore, pid: int) -> int:
     waiting = asyncio.ensure_future(asyncio.to_thread(os.waitpid, pid, 0))
     while not waiting.done():
         await read(store, "parent")
@@ -67,5 +73,18 @@ async def main(url: str, prefix: str, tags: str, client: str, how: str) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
+def main(url: str, prefix: str, tags: str, client: str, when: str) -> int:
+    with asyncio.Runner() as runner:
+        store = build(url, prefix, tags, client)
+        if when == "amid requests":
+            return runner.run(fork_amid_requests(store))
+        runner.run(read(store, "parent"))
+        pid = os.fork()
+        if pid:
+            return runner.run(read_until_ended(store, pid))
+    child(store)
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(*sys.argv[1:])))
+    sys.exit(main(*sys.argv[1:]))
