@@ -1,8 +1,9 @@
-"""Workflow snapshots: what a run needs to go on after its process has died.
+"""Workflow snapshots: the state that a run needs to continue after its process died.
 
-An update reads the record once and sends back only what changed, on the condition that nobody else
-wrote meanwhile; the condition is a digest. So a result of 200 bytes in a snapshot of a megabyte
-costs a megabyte down and a few hundred bytes up. Writers of one run in one process take turns.
+An update reads the record once and sends back only the difference, on condition that the record has
+not changed meanwhile; the condition is a digest. So a result of 200 bytes in a snapshot of a
+megabyte costs a megabyte down and a few hundred bytes up. Within a process, writers of one run wait
+for each other, because a conflict would cost another megabyte.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -39,7 +40,7 @@ Fields = dict[str, Raw]
 
 
 class _Stored(NamedTuple):
-    """A run where it was found; ``None`` for one that cannot be read."""
+    """A run's key and value as found; ``readable`` is ``None`` if the value is corrupt."""
 
     key: str
     json: bytes
@@ -47,22 +48,22 @@ class _Stored(NamedTuple):
 
     @classmethod
     def of(cls, key: str, json: bytes) -> Self:
-        """Read what was found."""
+        """Decode a value as far as possible."""
         return cls(key, json, RUNS.read(key, json))
 
     @property
     def run(self) -> WorkflowRun:
-        """The run, or CorruptRecordError."""
+        """The run; raises CorruptRecordError if it is corrupt."""
         return self.readable or codecs.decode_run(self.key, self.json)
 
 
 class WorkflowStore(Repository):
     """Snapshots of workflow runs.
 
-    A run is a namespace, a workflow name and a run id. The calls without ``namespace`` are about
-    ``"workflows"``, and only its runs are listed. A workflow name may not contain ``:run_id:``,
-    nor a run id ``:resourceId:``. Runs that ``@mastra/redis`` stored under a key with a resource
-    suffix are found too, and stay where they are.
+    A run is identified by a namespace, a workflow name and a run id. Calls without ``namespace``
+    use ``"workflows"``, and only runs in it are listed. A workflow name may not contain
+    ``:run_id:``, a run id not ``:resourceId:``. Runs that ``@mastra/redis`` stored under a key with
+    a resource suffix are found too, and keep their keys.
     """
 
     def __init__(self, db: Database) -> None:
@@ -71,7 +72,7 @@ class WorkflowStore(Repository):
 
     @property
     def supports_concurrent_updates(self) -> bool:
-        """Whether concurrent updates of one run all count: ``True``."""
+        """Whether no concurrent update of a run is lost: ``True``."""
         return True
 
     @operation
@@ -86,16 +87,16 @@ class WorkflowStore(Repository):
         updated_at: datetime | None = None,
         namespace: str = RUN_NAMESPACE,
     ) -> None:
-        """Store a run's snapshot in place of an earlier one. Two round trips.
+        """Store a run's snapshot; it replaces an earlier one. Two round trips.
 
         Args:
             workflow_name: The workflow.
             run_id: The run.
             snapshot: Any JSON object.
-            resource_id: Whose run it is; what is stored stays if omitted.
-            created_at: When it began; what is stored stays if omitted, else it is now.
-            updated_at: Now if omitted.
-            namespace: Where the run belongs.
+            resource_id: The run's owner; the stored one by default.
+            created_at: When the run began; the stored date by default, now for a new run.
+            updated_at: When the run was updated; now by default.
+            namespace: The run's namespace.
         """
         check_run(namespace, workflow_name, run_id)
         encoded = check_object("snapshot", snapshot)
@@ -146,8 +147,8 @@ class WorkflowStore(Repository):
     ) -> dict[str, Any]:
         """Store a step's result in the run's context, atomically. Two round trips.
 
-        Where the old and the new result have a list as ``output``, they merge by position: a new
-        value that is not null wins. ``request_context`` is merged one level.
+        If the ``output`` of both the old and the new result is a list, the lists are merged by
+        position: a new value wins unless it is null. ``request_context`` is merged one level.
 
         Returns:
             The whole context; ``{}`` for an unknown run, which is not created.
@@ -187,12 +188,12 @@ class WorkflowStore(Repository):
         Args:
             workflow_name: The workflow.
             run_id: The run.
-            state: Fields of the snapshot to replace.
-            expected_status: Apply only while the stored status is this, or one of these; of
-                calls that race for it exactly one applies.
+            state: The snapshot's fields to replace.
+            expected_status: Apply only if the stored status is this, or one of these. If several
+                calls race to leave that status, exactly one applies.
 
         Returns:
-            The merged snapshot; ``None`` when the run is unknown or its status was another.
+            The merged snapshot; ``None`` if the run is unknown or has another status.
         """
         check_run(RUN_NAMESPACE, workflow_name, run_id)
         check_object("state", state)
@@ -203,14 +204,14 @@ class WorkflowStore(Repository):
                 return None
             return snapshot | codecs.split("state", state)
 
-        # Applied twice, a guarded change would find its own status.
+        # If it were repeated after a lost reply, it would find the status that it has set itself.
         return await self._change(workflow_name, run_id, change, repeatable=expected is None)
 
     @query
     async def get_workflow_run_by_id(
         self, run_id: str, *, workflow_name: str | None = None
     ) -> WorkflowRun | None:
-        """Read a run; of several workflows that have the run id, the newest. Two round trips.
+        """Read a run; if several workflows have this run id, the newest one. Two round trips.
 
         Returns:
             The run, or ``None``.
@@ -236,10 +237,10 @@ class WorkflowStore(Repository):
         page: int = 0,
         per_page: int | None = None,
     ) -> Page[WorkflowRun]:
-        """List runs by ``created_at``, newest first; all filters must hold. Two round trips.
+        """List the runs that match all filters, newest ``created_at`` first. Two round trips.
 
-        One filter, or none, costs O(log n + page); several, or dates, read the names of the runs
-        that each selects, and only the page's snapshots.
+        With one filter or none it costs O(log n + page). With several, or with dates, it reads the
+        names of all runs that each filter selects, but only the snapshots of the page.
         """
         paging = check_paging(page, per_page)
         from_us, to_us = check_bound("from_date", from_date), check_bound("to_date", to_date)
@@ -266,7 +267,7 @@ class WorkflowStore(Repository):
 
     @operation
     async def delete_workflow_run_by_id(self, run_id: str, *, workflow_name: str) -> None:
-        """Remove a run; an unknown one is fine. Two round trips."""
+        """Delete a run; no-op for an unknown one. Two round trips."""
         check_run(RUN_NAMESPACE, workflow_name, run_id)
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
 
@@ -290,34 +291,34 @@ class WorkflowStore(Repository):
         return Index(self._keys.runs_by(attribute, value), lists)
 
     async def _find(self, namespace: str, workflow_name: str, run_id: str) -> _Stored | None:
-        """Find a run: one round trip, two where its key has a resource suffix."""
-        key, stored, listed = await self._look(namespace, workflow_name, run_id)
+        """Find a run. One round trip, two if its key has a resource suffix."""
+        key, stored, listed = await self._read_key(namespace, workflow_name, run_id)
         if stored is not None:
             return _Stored.of(key, stored)
-        suffixed = await self._suffixed(key, *listed) if namespace == RUN_NAMESPACE else []
+        suffixed = await self._suffixed_keys(key, *listed) if namespace == RUN_NAMESPACE else []
         for name, found in (await self._db.get(suffixed)).items():
             if found is not None:
                 return _Stored.of(name, found)
         return None
 
     async def _find_all(self, workflow_name: str, run_id: str) -> list[_Stored]:
-        """Find a run under every key that is known to have it, at the cost of ``_find``."""
-        key, stored, listed = await self._look(RUN_NAMESPACE, workflow_name, run_id)
-        found = {key: stored, **await self._db.get(await self._suffixed(key, *listed))}
+        """Find a run under every key that it is known to have. Costs the same as ``_find``."""
+        key, stored, listed = await self._read_key(RUN_NAMESPACE, workflow_name, run_id)
+        found = {key: stored, **await self._db.get(await self._suffixed_keys(key, *listed))}
         return [_Stored.of(name, json) for name, json in found.items() if json is not None]
 
-    async def _look(
+    async def _read_key(
         self, namespace: str, workflow_name: str, run_id: str
     ) -> tuple[str, bytes | None, list[list[bytes]]]:
-        """Read a run where it should be, and the index of other keys unless all are scanned."""
+        """Read a run's own key, and unless in scan mode the index of its suffixed keys."""
         key = self._keys.run(namespace, workflow_name, run_id)
         (index,) = self._keys.runs_by("suffixed", run_id)
         lookup = [] if self._db.scans else [("ZRANGE", index, 0, -1)]
         stored, *listed = await self._db.send([("GET", key), *lookup])
         return key, stored, listed
 
-    async def _suffixed(self, key: str, listed: Sequence[bytes] = ()) -> list[str]:
-        """Find the keys with a resource suffix under which a run may be."""
+    async def _suffixed_keys(self, key: str, listed: Sequence[bytes] = ()) -> list[str]:
+        """Return the keys with a resource suffix that a run may have."""
         if not self._db.scans:
             names = [self._keys.of_member(member.decode()) for member in listed]
             return [name for name in names if name.startswith(key + self._keys.run_suffix(""))]
@@ -335,7 +336,7 @@ class WorkflowStore(Repository):
         """Change a run's snapshot atomically.
 
         Returns:
-            The snapshot as it is now; ``None`` when the run is unknown or ``change`` returned that.
+            The snapshot as it is now; ``None`` if the run is unknown or ``change`` returned it.
         """
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
 
@@ -344,7 +345,7 @@ class WorkflowStore(Repository):
             if found is None:
                 return None
             record = codecs.decode_fields(found.key, found.json)
-            # A snapshot that is missing, or stored as text, is replaced by what was read of it.
+            # A snapshot that is missing or stored as text has no fields: use its decoded form.
             fields = codecs.fields_of(record.get("snapshot")) or codecs.split_read(
                 found.key, found.run.snapshot
             )
@@ -364,7 +365,7 @@ class WorkflowStore(Repository):
 
 
 def _replace(tx: Transaction, before: _Stored | None, after: _Stored, *, is_listed: bool) -> None:
-    """Store a run in place of what was found, and list it in place of that."""
+    """Store a run over the one that was found, and update its index entries."""
     if before is None:
         tx.expect({after.key: None})
         tx.set(after.key, after.json)
@@ -382,13 +383,13 @@ def _statuses(expected: object) -> frozenset[str] | None:
 
 
 def _merged(before: Raw | None, result: object) -> object:
-    """Lay a step's new result over its old one: lists of outputs merge by position."""
+    """Merge a step's new result over its old one; lists of outputs merge by position."""
     if before is None or not is_object(result):
         return result
     stored: object = codecs.decode_value(bytes(before))
-    mine: object = result.get("output")
-    theirs: object = stored.get("output") if is_object(stored) else None
-    if not is_array(mine) or not is_array(theirs):
+    new_output: object = result.get("output")
+    old_output: object = stored.get("output") if is_object(stored) else None
+    if not is_array(new_output) or not is_array(old_output):
         return result
-    pairs = zip_longest(mine, theirs)
+    pairs = zip_longest(new_output, old_output)
     return {**result, "output": [old if new is None else new for new, old in pairs]}

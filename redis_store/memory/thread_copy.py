@@ -71,5 +71,5 @@ class ThreadCopy:
 
 
 def _next_score(before: int, created_us: int) -> int:
-    # Strictly rising, as everywhere: a page finds its place in a timeline by bisection.
+    # The rule of every timeline: scores rise strictly and are never below the date.
     return max(before + 1, created_us)

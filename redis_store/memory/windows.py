@@ -205,6 +205,7 @@ async def _scan(db: Database, window: Window) -> Slice:
     kept: list[Row] = []
     total = 0
     end = None if window.take is None else window.skip + window.take
+    # To the thread's end, also behind a full window: the total counts every match.
     async for row in iterate(db, window):
         total += 1
         if total > window.skip and (end is None or total <= end):
@@ -298,6 +299,7 @@ async def read_at(db: Database, wanted: Sequence[Position]) -> list[Row] | None:
     for position, key in key_of.items():
         body = found[key]
         if body is None:
+            # Such an entry takes up a place, so the page must be selected again without it.
             dangling.append(position)
         else:
             rows.append(Row(position, codecs.decode_message(key, body)))
