@@ -299,7 +299,7 @@ async def read_at(db: Database, wanted: Sequence[Position]) -> list[Row] | None:
     for position, key in key_of.items():
         body = found[key]
         if body is None:
-            # Such an entry takes up a place, so the page must be selected again without it.
+            # Such an entry counts as one of the page, so the page must be selected again.
             dangling.append(position)
         else:
             rows.append(Row(position, codecs.decode_message(key, body)))

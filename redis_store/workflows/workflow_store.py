@@ -1,4 +1,4 @@
-"""Workflow snapshots: the state that a run needs to continue after its process died.
+"""WorkflowStore: the snapshots that runs need to continue after their process died.
 
 An update reads the record once and sends back only the difference, on condition that the record has
 not changed meanwhile; the condition is a digest. So a result of 200 bytes in a snapshot of a
@@ -6,10 +6,10 @@ megabyte costs a megabyte down and a few hundred bytes up. Within a process, wri
 for each other, because a conflict would cost another megabyte.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 from msgspec import Raw
 
@@ -35,26 +35,9 @@ from redis_store._engine.transaction import Transaction, transact
 from redis_store.json_values import is_array, is_object
 from redis_store.models import WorkflowRun, now
 from redis_store.pages import Page, Paging
+from redis_store.workflows.stored_runs import StoredRun, find_all, find_run, replace_run
 
 Fields = dict[str, Raw]
-
-
-class _Stored(NamedTuple):
-    """A run's key and value as found; ``readable`` is ``None`` if the value is corrupt."""
-
-    key: str
-    json: bytes
-    readable: WorkflowRun | None
-
-    @classmethod
-    def of(cls, key: str, json: bytes) -> Self:
-        """Decode a value as far as possible."""
-        return cls(key, json, RUNS.read(key, json))
-
-    @property
-    def run(self) -> WorkflowRun:
-        """The run; raises CorruptRecordError if it is corrupt."""
-        return self.readable or codecs.decode_run(self.key, self.json)
 
 
 class WorkflowStore(Repository):
@@ -107,7 +90,7 @@ class WorkflowStore(Repository):
         key = self._keys.run(namespace, workflow_name, run_id)
 
         async def attempt(tx: Transaction) -> None:
-            before = await self._find(namespace, workflow_name, run_id)
+            before = await find_run(self._db, namespace, workflow_name, run_id)
             known = before.readable if before else None
             moment = now()
             run = WorkflowRun(
@@ -120,8 +103,8 @@ class WorkflowStore(Repository):
             )
             former = before.json if before and known else None
             json = codecs.encode_run(namespace, run, encoded, former)
-            after = _Stored(before.key if before else key, json, run)
-            _replace(tx, before, after, is_listed=namespace == RUN_NAMESPACE)
+            after = StoredRun(before.key if before else key, json, run)
+            replace_run(tx, before, after, is_listed=namespace == RUN_NAMESPACE)
 
         async with self._db.locks.of(key):
             await transact(self._db, attempt)
@@ -132,7 +115,7 @@ class WorkflowStore(Repository):
     ) -> dict[str, Any] | None:
         """Read a run's snapshot, or ``None``. One round trip."""
         check_run(namespace, workflow_name, run_id)
-        found = await self._find(namespace, workflow_name, run_id)
+        found = await find_run(self._db, namespace, workflow_name, run_id)
         return None if found is None else found.run.snapshot
 
     @operation
@@ -219,7 +202,7 @@ class WorkflowStore(Repository):
         check_run_id(run_id)
         if workflow_name is not None:
             check_workflow_name(workflow_name)
-            found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
+            found = await find_run(self._db, RUN_NAMESPACE, workflow_name, run_id)
             return None if found is None else found.run
         index = self._index("run", run_id, lambda run: run.run_id == run_id)
         page = await self._runs.page(Paging(0, 1), Query([index], descending=True))
@@ -272,7 +255,7 @@ class WorkflowStore(Repository):
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
 
         async def attempt(tx: Transaction) -> None:
-            for found in await self._find_all(workflow_name, run_id):
+            for found in await find_all(self._db, workflow_name, run_id):
                 tx.expect({found.key: found.json})
                 tx.delete([found.key])
                 RUNS.reindex(tx, found.key, before=found.readable, after=None)
@@ -290,41 +273,6 @@ class WorkflowStore(Repository):
     ) -> Index[WorkflowRun]:
         return Index(self._keys.runs_by(attribute, value), lists)
 
-    async def _find(self, namespace: str, workflow_name: str, run_id: str) -> _Stored | None:
-        """Find a run. One round trip, two if its key has a resource suffix."""
-        key, stored, listed = await self._read_key(namespace, workflow_name, run_id)
-        if stored is not None:
-            return _Stored.of(key, stored)
-        suffixed = await self._suffixed_keys(key, *listed) if namespace == RUN_NAMESPACE else []
-        for name, found in (await self._db.get(suffixed)).items():
-            if found is not None:
-                return _Stored.of(name, found)
-        return None
-
-    async def _find_all(self, workflow_name: str, run_id: str) -> list[_Stored]:
-        """Find a run under every key that it is known to have. Costs the same as ``_find``."""
-        key, stored, listed = await self._read_key(RUN_NAMESPACE, workflow_name, run_id)
-        found = {key: stored, **await self._db.get(await self._suffixed_keys(key, *listed))}
-        return [_Stored.of(name, json) for name, json in found.items() if json is not None]
-
-    async def _read_key(
-        self, namespace: str, workflow_name: str, run_id: str
-    ) -> tuple[str, bytes | None, list[list[bytes]]]:
-        """Read a run's own key, and unless in scan mode the index of its suffixed keys."""
-        key = self._keys.run(namespace, workflow_name, run_id)
-        (index,) = self._keys.runs_by("suffixed", run_id)
-        lookup = [] if self._db.scans else [("ZRANGE", index, 0, -1)]
-        stored, *listed = await self._db.send([("GET", key), *lookup])
-        return key, stored, listed
-
-    async def _suffixed_keys(self, key: str, listed: Sequence[bytes] = ()) -> list[str]:
-        """Return the keys with a resource suffix that a run may have."""
-        if not self._db.scans:
-            names = [self._keys.of_member(member.decode()) for member in listed]
-            return [name for name in names if name.startswith(key + self._keys.run_suffix(""))]
-        pattern = self._keys.suffixed_runs_pattern(key)
-        return [name async for _, names in self._db.scan(pattern, "string") for name in names]
-
     async def _change(
         self,
         workflow_name: str,
@@ -341,7 +289,7 @@ class WorkflowStore(Repository):
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
 
         async def attempt(tx: Transaction) -> dict[str, Any] | None:
-            found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
+            found = await find_run(self._db, RUN_NAMESPACE, workflow_name, run_id)
             if found is None:
                 return None
             record = codecs.decode_fields(found.key, found.json)
@@ -357,23 +305,11 @@ class WorkflowStore(Repository):
             record["updatedAt"] = Raw(codecs.encode("updated_at", later))
             json = bytes(codecs.join(record))
             run = codecs.decode_run(found.key, json)
-            _replace(tx, found, _Stored(found.key, json, run), is_listed=True)
+            replace_run(tx, found, StoredRun(found.key, json, run), is_listed=True)
             return run.snapshot
 
         async with self._db.locks.of(key):
             return await transact(self._db, attempt, repeatable=repeatable)
-
-
-def _replace(tx: Transaction, before: _Stored | None, after: _Stored, *, is_listed: bool) -> None:
-    """Store a run over the one that was found, and update its index entries."""
-    if before is None:
-        tx.expect({after.key: None})
-        tx.set(after.key, after.json)
-    else:
-        tx.replace(after.key, before.json, after.json)
-    if is_listed:
-        former = before.readable if before else None
-        RUNS.reindex(tx, after.key, before=former, after=after.readable)
 
 
 def _statuses(expected: object) -> frozenset[str] | None:
