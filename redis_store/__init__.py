@@ -1,4 +1,4 @@
-"""What AI agents remember, stored in Redis: the Python counterpart of Mastra's RedisStore."""
+"""Storage for AI agents in Redis: the Python counterpart of Mastra's RedisStore."""
 
 from redis_store.cache import CacheStore
 from redis_store.embedded import EmbeddedServer

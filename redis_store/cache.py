@@ -19,16 +19,16 @@ TTL = timedelta(seconds=300)
 
 
 class CacheStore(Repository):
-    """Values under a prefix of their own. Every call but ``clear`` is one round trip.
+    """Values under a separate prefix. Every call except ``clear`` is one round trip.
 
-    A push or increment whose connection breaks before the reply comes is not repeated: the error
-    says that it may have been applied.
+    A push or increment is not repeated if the connection breaks before the reply: the error says
+    that it may have been applied.
 
     Args:
         db: The way to the server.
-        prefix: What every key starts with, behind the store's ``key_prefix``.
-        ttl: How long values live that are given no ``ttl``, and lists and counters after each
-            write; ``None`` or nothing positive is for ever. Below a second it is a second.
+        prefix: The prefix of every key, after the store's ``key_prefix``.
+        ttl: How long values without a ``ttl`` of their own live, and lists and counters after each
+            write. ``None``, zero or less is for ever; less than a second counts as one second.
     """
 
     def __init__(self, db: Database, prefix: str = PREFIX, ttl: timedelta | None = TTL) -> None:
@@ -38,7 +38,7 @@ class CacheStore(Repository):
 
     @query
     async def get(self, key: str) -> Any:
-        """Read a value; ``None`` if unknown. A stored value that is no JSON comes back as text."""
+        """Read a value; ``None`` if unknown. A value that is not JSON is returned as text."""
         stored = await self._db.command("GET", self._key("key", key))
         return None if stored is None else codecs.decode_value(stored)
 
@@ -47,9 +47,9 @@ class CacheStore(Repository):
         """Store a JSON value.
 
         Args:
-            key: Its key.
+            key: The key.
             value: Any JSON value.
-            ttl: How long it lives; ``None`` or nothing positive is for ever.
+            ttl: How long it lives; ``None``, zero or less is for ever. The store's by default.
         """
         name = self._key("key", key)
         check_ttl("ttl", ttl)
@@ -75,7 +75,7 @@ class CacheStore(Repository):
 
     @query
     async def list_from_to(self, key: str, start: int, stop: int = -1) -> list[Any]:
-        """Read the values between two positions, both included; below 0 counts from the end."""
+        """Read the values from ``start`` to ``stop``, inclusive; negative counts from the end."""
         for argument, position in (("start", start), ("stop", stop)):
             check_int(argument, position)
         stored = await self._db.command("LRANGE", self._key("key", key), start, stop)
@@ -83,7 +83,7 @@ class CacheStore(Repository):
 
     @operation
     async def delete(self, key: str) -> None:
-        """Remove a value, list or counter; an unknown one is fine."""
+        """Delete a value, list or counter; no-op for an unknown key."""
         await self._db.command("DEL", self._key("key", key))
 
     @unbounded
@@ -103,12 +103,12 @@ class CacheStore(Repository):
     ) -> int:
         """Append an object to a list with its position as ``index``, in one step.
 
-        The counter follows, for other writers who count by it; on a cluster, where it may lie on
-        another node, in a second round trip.
+        The counter is raised too, for other writers who allocate positions by it. If it is in
+        another slot of a cluster, that takes a second round trip.
 
         Args:
             list_key: The list.
-            counter_key: Counts the list's positions; another key than the list's.
+            counter_key: The counter of the list's positions; must not be ``list_key``.
             value: The object; an ``index`` in it is discarded.
 
         Returns:
@@ -131,7 +131,7 @@ class CacheStore(Repository):
 
 
 def _milliseconds(ttl: timedelta | None) -> int:
-    """Return a time to live in ms, at least a second; 0 is for ever."""
+    """Convert a time to live to ms, at least a second; 0 is for ever."""
     if ttl is None or ttl <= timedelta(0):
         return 0
     return max(1000, ttl // MILLISECOND)

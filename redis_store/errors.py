@@ -1,9 +1,9 @@
-"""Everything the library raises.
+"""The errors that the library raises.
 
 ::
 
     RedisStoreError                          .code  .category  .details
-    ├── ConfigurationError (ValueError)      wrong construction
+    ├── ConfigurationError (ValueError)      bad constructor arguments
     ├── InvalidArgumentError (ValueError)    a bad id, page, filter or record; nothing was done
     ├── NotFoundError (LookupError)
     │   └── ThreadNotFoundError              .thread_id
@@ -31,13 +31,13 @@ class RedisStoreError(Exception):
 
     Attributes:
         code: What failed and why, in UPPER_SNAKE, such as ``LIST_MESSAGES_INVALID_PAGE``.
-        category: Who can act: the caller (``user``), the server's operator (``backend``), or
-            nobody without looking at the data (``system``).
+        category: Who can fix it: the caller (``user``), the server's operator (``backend``), or
+            only somebody who looks at the data (``system``).
         details: The facts, by name.
     """
 
     category: ClassVar[Category] = "system"
-    # What names the public call that failed: nothing, the code alone, or the message too.
+    # Where the failed call is named: nowhere, in the code, or in the message too.
     _named_in: ClassVar[Literal["nothing", "code", "message"]] = "nothing"
     _is_named = False
 
@@ -49,7 +49,7 @@ class RedisStoreError(Exception):
         self.details: dict[str, Any] = dict(details or {})
 
     def add_operation(self, operation: str) -> None:
-        """Name the public call that failed; of nested calls the innermost, which is the first."""
+        """Add the name of the failed call. Of nested calls, the first to do so is the innermost."""
         if self._is_named or self._named_in == "nothing":
             return
         self._is_named = True
@@ -58,7 +58,7 @@ class RedisStoreError(Exception):
             self.args = (f"{operation}: {self}",)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by state: the constructors of subclasses take facts, not messages."""
+        """Pickle the state, because the constructors of subclasses do not take ``args``."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -72,13 +72,13 @@ def _rebuild(
 
 
 class ConfigurationError(RedisStoreError, ValueError):
-    """The store was constructed wrongly."""
+    """The store was constructed with bad arguments."""
 
     category = "user"
 
 
 class InvalidArgumentError(RedisStoreError, ValueError):
-    """An argument is wrong. Nothing was read or written."""
+    """An argument is invalid. Nothing was read or written."""
 
     category = "user"
     _named_in = "message"
@@ -92,7 +92,7 @@ class InvalidArgumentError(RedisStoreError, ValueError):
 
 
 class NotFoundError(RedisStoreError, LookupError):
-    """A record that must exist does not."""
+    """A record that must exist does not exist."""
 
     category = "user"
 
@@ -112,7 +112,7 @@ class ThreadNotFoundError(NotFoundError):
 
 
 class ConflictError(RedisStoreError):
-    """The call lost against what is stored."""
+    """The call conflicts with the stored data."""
 
     category: ClassVar[Category] = "user"
 
@@ -146,7 +146,7 @@ class ConcurrentUpdateError(ConflictError):
 
 
 class CorruptRecordError(RedisStoreError):
-    """A stored value cannot be read as the record its key promises."""
+    """A stored value is not a valid record of the kind that its key stands for."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__(
@@ -171,7 +171,7 @@ class BackendError(RedisStoreError):
 
 
 class BackendUnavailableError(BackendError, ConnectionError):
-    """The server cannot be reached, or does not serve now."""
+    """The server cannot be reached, or is temporarily not serving."""
 
 
 class BackendTimeoutError(BackendError, TimeoutError):

@@ -1,4 +1,4 @@
-"""JSON values: tests of their type, and comparison."""
+"""JSON values: type checks and comparison."""
 
 from collections.abc import Mapping
 from itertools import starmap
@@ -30,9 +30,9 @@ def same(left: object, right: object) -> bool:
 
 
 def has_fields(value: object, wanted: Mapping[str, Any]) -> bool:
-    """Whether the value is an object that has every wanted field, with the same value.
+    """Whether the value is an object with all wanted fields and their values.
 
-    A missing field is not ``None``. Without wanted fields any value will do.
+    A missing field is not ``None``. If no fields are wanted, any value matches.
     """
     if not wanted:
         return True
@@ -46,7 +46,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def is_finite(value: object) -> bool:
-    """Whether no float in the value, or in a record's fields, is NaN or infinite."""
+    """Whether all floats in a value, or in a record's fields, are finite."""
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, msgspec.Struct):

@@ -11,7 +11,7 @@ from redis_store.json_values import is_array, is_object
 
 
 def new_id() -> str:
-    """Return a random id for a record that was given none."""
+    """Return a random id, for a record without one."""
     return str(uuid4())
 
 
@@ -21,7 +21,7 @@ def now() -> datetime:
 
 
 def text_content(text: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Build Mastra's v2 content for one text."""
+    """Build Mastra's v2 content with one text part."""
     content: dict[str, Any] = {
         "format": 2,
         "parts": [{"type": "text", "text": text}],
@@ -35,7 +35,7 @@ def text_content(text: str, metadata: dict[str, Any] | None = None) -> dict[str,
 class Thread(msgspec.Struct, kw_only=True, rename="camel"):
     """A conversation, owned by a resource.
 
-    ``title=None`` is no title; ``""`` is a title.
+    ``title=None`` means no title; ``""`` is a title.
     """
 
     id: str = msgspec.field(default_factory=new_id)
@@ -81,7 +81,7 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
 
     @property
     def text(self) -> str:
-        """The text parts of the content, joined; ``""`` when there are none."""
+        """The text parts of the content, joined; ``""`` if there are none."""
         content: object = self.content
         if isinstance(content, str):
             return content
@@ -105,7 +105,7 @@ class _Identified(msgspec.Struct):
 
 
 class MessagePatch(_Identified, kw_only=True):
-    """A change to one message. A field left ``UNSET`` stays as it is.
+    """A change to one message. Fields left ``UNSET`` are not changed.
 
     A dict ``content`` replaces key by key; its ``metadata`` merges one level.
     """
@@ -119,7 +119,7 @@ class MessagePatch(_Identified, kw_only=True):
 
 
 class Resource(msgspec.Struct, kw_only=True, rename="camel"):
-    """What is remembered of one resource (a user, usually) across its threads."""
+    """The memory of one resource (usually a user) across its threads."""
 
     id: str
     working_memory: str | None = None
@@ -128,12 +128,12 @@ class Resource(msgspec.Struct, kw_only=True, rename="camel"):
     updated_at: datetime = msgspec.field(default_factory=now)
 
 
-# Mastra's runs mix both cases.
+# Mastra's runs mix snake_case and camelCase.
 RUN_NAMES = {"resource_id": "resourceId", "created_at": "createdAt", "updated_at": "updatedAt"}
 
 
 class WorkflowRun(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
-    """A workflow run: its latest snapshot, and whose it is."""
+    """A workflow run: its latest snapshot and its owner."""
 
     workflow_name: str
     run_id: str
@@ -144,13 +144,13 @@ class WorkflowRun(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
 
     @property
     def status(self) -> str | None:
-        """The snapshot's status, such as ``"running"``; ``None`` when it has none."""
+        """The snapshot's status, such as ``"running"``; ``None`` if it has none."""
         status: object = self.snapshot.get("status")
         return status if isinstance(status, str) else None
 
 
 class Score(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
-    """A score that a scorer gave to an entity's run."""
+    """A score that a scorer gave to a run of an entity."""
 
     scorer_id: str
     entity_id: str
@@ -191,7 +191,7 @@ class Score(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
 
 
 class ClonedThread(msgspec.Struct, kw_only=True):
-    """A clone, its messages in order, and the map from source to new message ids."""
+    """A clone, its messages from oldest to newest, and a map of source to new message ids."""
 
     thread: Thread
     messages: list[Message]
@@ -199,7 +199,7 @@ class ClonedThread(msgspec.Struct, kw_only=True):
 
 
 class CopiedThread(msgspec.Struct, kw_only=True):
-    """A copy and the map from source to new message ids."""
+    """A copy, and a map of source to new message ids."""
 
     thread: Thread
     message_id_map: dict[str, str]

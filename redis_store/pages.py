@@ -1,4 +1,4 @@
-"""Pages of listings, and the arguments that choose them."""
+"""Pages of listings, and the arguments that select them."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,10 +17,10 @@ class Page(msgspec.Struct, Generic[T], kw_only=True):
 
     Attributes:
         items: The records of this page.
-        total: How many records match the filters; ``None`` when counting was switched off.
+        total: How many records match the filters; ``None`` if counting was switched off.
         page: The page's number, from 0.
-        per_page: Its size; ``None`` means all.
-        has_more: Whether a matching record lies after this page.
+        per_page: Records per page; ``None`` is all.
+        has_more: Whether there are matching records after this page.
     """
 
     items: list[T]
@@ -37,7 +37,7 @@ class Page(msgspec.Struct, Generic[T], kw_only=True):
 
 
 class DateRange(msgspec.Struct, frozen=True):
-    """A range of timezone-aware datetimes; a missing end is open, ends are inclusive by default."""
+    """A range of timezone-aware datetimes. A missing end is open; ends are inclusive by default."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -46,7 +46,7 @@ class DateRange(msgspec.Struct, frozen=True):
 
 
 class Include(msgspec.Struct, frozen=True):
-    """A message to return beside the page, with neighbours from its own thread."""
+    """A message to return besides the page, with neighbours from its own thread."""
 
     id: str
     with_previous_messages: int = 0
@@ -54,23 +54,23 @@ class Include(msgspec.Struct, frozen=True):
 
 
 class Paging(msgspec.Struct, frozen=True):
-    """Which page of a listing to return."""
+    """The page of a listing to return."""
 
     page: int
     per_page: int | None
 
     @property
     def offset(self) -> int:
-        """How many records lie before the page."""
+        """How many records come before the page."""
         return self.page * (self.per_page or 0)
 
     @property
     def end(self) -> int | None:
-        """The offset just after the page; ``None`` when the page is everything."""
+        """The offset just after the page; ``None`` if the page is everything."""
         return None if self.per_page is None else self.offset + self.per_page
 
     def cut(self, items: list[T], total: int | None = None) -> Page[T]:
-        """Cut the page out of the whole listing."""
+        """Slice the page out of the whole listing."""
         total = len(items) if total is None else total
         return self.of_items(items[self.offset : self.end], total)
 
@@ -80,7 +80,7 @@ class Paging(msgspec.Struct, frozen=True):
         return self.with_more(items, total, has_more=has_more)
 
     def with_more(self, items: list[T], total: int | None, *, has_more: bool) -> Page[T]:
-        """Build the page where ``has_more`` does not follow from the total."""
+        """Build the page with a given ``has_more``, if it does not follow from the total."""
         return Page(
             items=items, total=total, page=self.page, per_page=self.per_page, has_more=has_more
         )

@@ -1,4 +1,4 @@
-"""Evaluation scores, listed by scorer, run, entity and span."""
+"""Evaluation scores, listed by scorer, run, entity or span."""
 
 from collections.abc import Callable
 from sys import float_info
@@ -28,10 +28,10 @@ _TEXTS = frozenset(name for name, kind in Score.__annotations__.items() if kind 
 
 
 class ScoreStore(Repository):
-    """Scores that scorers gave to what agents and workflows did.
+    """Scores that scorers gave to runs of agents and workflows.
 
-    Every listing is by ``created_at``, newest first, ties by id. Without further filters a page
-    costs two round trips and O(log n + page); with some, every score of the scorer (run, entity,
+    Listings are sorted by ``created_at``, newest first, ties by id. Without further filters a page
+    costs two round trips and O(log n + page); with filters, every score of the scorer (run, entity,
     span) is read, 500 at a time.
     """
 
@@ -46,14 +46,15 @@ class ScoreStore(Repository):
         One round trip for a new score, two for a known one.
 
         Raises:
-            InvalidArgumentError: The score is not finite, the source neither ``LIVE`` nor
-                ``TEST``, the scorer or the entity no dict, or an id is bad. Nothing was stored.
+            InvalidArgumentError: The score is not finite, the source is neither ``LIVE`` nor
+                ``TEST``, the scorer or the entity is not a dict, or an id is bad. Nothing was
+                stored.
         """
         score = _checked(score)
         key = self._keys.score(score.id)
 
         async def attempt(tx: Transaction) -> Score:
-            # A score that is saved is usually new: the conflict brings a known one's record.
+            # Assume a new score, the usual case. If there is one, the conflict has its record.
             before = SCORES.read(key, tx.assume(key, None))
             saved = replace(score, created_at=before.created_at) if before else score
             tx.set(key, codecs.encode("score", saved))
@@ -83,7 +84,7 @@ class ScoreStore(Repository):
         page: int = 0,
         per_page: int | None = 20,
     ) -> Page[Score]:
-        """List the scores of one scorer; all filters must hold."""
+        """List the scores of one scorer that match all filters."""
         check_id("scorer_id", scorer_id)
         filters = {
             "entity_id": entity_id,
@@ -105,7 +106,7 @@ class ScoreStore(Repository):
         page: int = 0,
         per_page: int | None = 20,
     ) -> Page[Score]:
-        """List the scores of one run; all filters must hold."""
+        """List the scores of one run that match all filters."""
         check_id("run_id", run_id)
         filters = {"organization_id": organization_id, "project_id": project_id}
         index = self._index("run", run_id, lambda score: score.run_id == run_id)
@@ -122,7 +123,7 @@ class ScoreStore(Repository):
         page: int = 0,
         per_page: int | None = 20,
     ) -> Page[Score]:
-        """List the scores of one entity; all filters must hold."""
+        """List the scores of one entity that match all filters."""
         check_id("entity_id", entity_id)
         filters = {
             "entity_type": entity_type,
@@ -143,7 +144,7 @@ class ScoreStore(Repository):
         page: int = 0,
         per_page: int | None = 20,
     ) -> Page[Score]:
-        """List the scores of one span of one trace; all filters must hold."""
+        """List the scores of one span of a trace that match all filters."""
         check_id("trace_id", trace_id)
         check_id("span_id", span_id)
         filters = {"organization_id": organization_id, "project_id": project_id}
@@ -189,6 +190,6 @@ def _checked(value: object) -> Score:
 
 def _check_number(value: object) -> None:
     is_bool = isinstance(value, bool)
-    # Not isfinite(): it fails for an int beyond every float.
+    # Not isfinite(): it raises for an int that is larger than any float.
     if is_bool or not isinstance(value, (int, float)) or not abs(value) <= float_info.max:
         raise InvalidArgumentError("score", "must be a finite number", value)

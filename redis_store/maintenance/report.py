@@ -1,4 +1,4 @@
-"""What verification found."""
+"""Report: the findings of a verification."""
 
 from collections import Counter
 from typing import Literal
@@ -6,22 +6,22 @@ from typing import Literal
 import msgspec
 
 Problem = Literal[
-    "corrupt record",  # a stored value that cannot be read; never mended
-    "missing entry",  # a record that an index of its does not list, or with another score
-    "stale entry",  # an index entry whose record is gone or belongs elsewhere
-    "missing body",  # an entry of a thread's order without its message
-    "orphan body",  # a message that its thread's order does not name, or whose thread is gone
-    "wrong order",  # scores that do not rise along the dates
-    "missing id index",  # a message whose id does not lead to its thread
-    "stale id index",  # an id that leads to no message
-    "wrong counts",  # counts of a thread's messages by resource
+    "corrupt record",  # a stored value that cannot be decoded; never repaired
+    "missing entry",  # a record that one of its indexes does not list, or lists with another score
+    "stale entry",  # an index entry whose record is gone or does not belong there
+    "missing body",  # a timeline entry without its message
+    "orphan body",  # a message that is not in its thread's timeline, or whose thread is gone
+    "wrong order",  # scores that do not rise with the dates
+    "missing id index",  # a message whose pointer is missing or names another thread
+    "stale id index",  # a pointer without its message
+    "wrong counts",  # wrong counts of a thread's messages by resource
 ]
 
 _SAMPLES = 1000
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was wrong: the key it was wrong at, and the member if it has several."""
+    """One problem, with its key, and the member if the key has several."""
 
     problem: Problem
     key: str
@@ -29,13 +29,13 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What a verification looked at and found.
+    """The result of a verification.
 
     Attributes:
-        checked: How many keys of each kind were looked at.
-        problems: How many of each problem were found.
-        findings: The first 1,000 of them.
-        repaired: How many were mended.
+        checked: How many keys of each kind were checked.
+        problems: How many problems of each kind were found.
+        findings: The first 1,000 problems.
+        repaired: How many problems were repaired.
     """
 
     checked: Counter[str] = msgspec.field(default_factory=Counter[str])
@@ -45,11 +45,11 @@ class Report(msgspec.Struct):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was wrong."""
+        """Whether no problem was found."""
         return not self.problems
 
     def add(self, problem: Problem, key: str, member: str | None = None) -> None:
-        """Note one finding."""
+        """Add one finding."""
         self.problems[problem] += 1
         if len(self.findings) < _SAMPLES:
             self.findings.append(Finding(problem, key, member))

@@ -1,4 +1,4 @@
-"""How long records are kept, and removing those that are older."""
+"""Retention: maximum ages of records, and removal of older ones."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -21,12 +21,12 @@ from redis_store.memory.windows import Filter, Window
 from redis_store.memory.windows import positions as positions_of
 from redis_store.models import Thread, now
 
-# Removes one batch and tells how many records went.
+# Removes one batch and returns how many records it had.
 Removal = Callable[[], Awaitable[int]]
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """The maximum age of each kind of record; ``None`` keeps it for ever.
+    """The maximum age of each kind of record; ``None`` is for ever.
 
     Attributes:
         threads: Since a thread's last update; its messages go with it.
@@ -57,7 +57,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """What was removed of one kind; ``done`` is false when batches ran out before records did."""
+    """The removed records of one kind; ``done`` is false if ``max_batches`` left some."""
 
     kind: str
     deleted: int
@@ -65,7 +65,7 @@ class Pruned(msgspec.Struct, frozen=True):
 
 
 class _Rule(NamedTuple):
-    """A kind of record with the sorted sets that order it by age."""
+    """A kind of record, with the sorted sets that list it by age."""
 
     name: str
     kind: Kind[Any]
@@ -75,8 +75,8 @@ class _Rule(NamedTuple):
 class Pruning:
     """Removes records that are strictly older than a retention allows.
 
-    Every removal is applied only if the record is still what was read, so what is used meanwhile
-    stays. An interrupted run loses nothing: the next one finds what is left.
+    A record is removed only if it has not changed since it was read, so records in use stay. A run
+    may be interrupted; the next one removes the rest.
     """
 
     def __init__(self, db: Database, retention: Retention) -> None:
@@ -87,7 +87,7 @@ class Pruning:
     async def run(
         self, max_batches: int | None, progress: Callable[[Progress], object] | None
     ) -> list[Pruned]:
-        """Prune every kind that has a maximum age, at most so many batches of 200 of each."""
+        """Prune every kind with a maximum age, in batches of 200, at most ``max_batches`` each."""
         results: list[Pruned] = []
         for name, removals in self._removals().items():
             deleted, batches, done = 0, 0, True
@@ -103,7 +103,7 @@ class Pruning:
         return results
 
     def _removals(self) -> dict[str, AsyncIterator[Removal]]:
-        """For each kind that has a maximum age, the removals that are due, one batch each."""
+        """Return the removals that are due, in batches, by kind with a maximum age."""
         keys = self._keys
         rules = (
             _Rule("threads", THREADS, keys.all_threads("updated_at")),
@@ -121,7 +121,7 @@ class Pruning:
         return due
 
     def _limit(self, age: timedelta) -> int:
-        # In whole µs: an age may reach back beyond the first year of a datetime.
+        # In µs, not as a datetime: an age may reach back beyond the year 1.
         return epoch_us(now()) - to_us(age)
 
     async def _due(self, rule: _Rule, limit_us: int) -> AsyncIterator[Removal]:
@@ -134,23 +134,25 @@ class Pruning:
         return [member.decode() for member in await self._db.command(*command)]
 
     async def _remove(self, rule: _Rule, shard: str, members: list[str], limit_us: int) -> int:
-        """Remove those records that are as old as their entry says, and mend other entries."""
+        """Remove the records that are as old as their entries say; correct the other entries."""
         record_of = self._keys.records_of(rule.kind.name, members)
         key_of = {key: member for member, key in record_of.items()}
         found = await self._db.get(list(key_of))
 
         async def attempt(tx: Transaction) -> list[str]:
-            # Records that changed meanwhile are in use, and left to the next batch.
+            # Records that changed meanwhile are in use: the next batch looks at them again.
             read = {key: stored for key, stored in found.items() if key not in tx.known}
             tx.expect(read)
             due: list[str] = []
             for key, stored in read.items():
                 entries = rule.kind.entries_of_stored(self._keys, key, stored)
-                age_us = next((e.score_us for e in entries if e.key == shard), limit_us)
-                if age_us >= limit_us:
+                # A record that does not belong in this shard counts as young: only its entry goes.
+                dated_us = next((e.score_us for e in entries if e.key == shard), limit_us)
+                if dated_us >= limit_us:
                     relist(tx, [Entry(shard, key_of[key], 0)], entries)
                     continue
                 due.append(key)
+                # Threads are deleted afterwards, each with its messages.
                 if rule.kind is not THREADS:
                     relist(tx, entries, ())
                     tx.delete([key])
@@ -172,7 +174,8 @@ class Pruning:
         old = Filter(to_us=limit_us - 1)
         for shard in self._keys.all_threads("created_at"):
             async for thread_ids in self._threads(shard):
-                # By thread, how many messages stay although their place says that they are old.
+                # By thread, how many messages stay although their scores say that they are old: the
+                # next window skips them.
                 kept = Counter(dict.fromkeys(thread_ids, 0))
                 while kept:
                     windows = [
@@ -203,9 +206,9 @@ class Pruning:
     async def _remove_messages(
         self, thread_id: str, ids: list[str], limit_us: int, kept: Counter[str]
     ) -> int:
-        """Remove messages that still are so old; the thread does not count as used by that.
+        """Remove messages that are still old; this does not count as use of the thread.
 
-        Entries of the thread's order that lead to no message go with them.
+        Timeline entries without a message are removed too.
         """
         key_of = {id_: self._keys.message(thread_id, id_) for id_ in ids}
         pointer_of = {id_: self._keys.message_pointer(id_) for id_ in ids}
@@ -217,8 +220,8 @@ class Pruning:
             still = [i for i in due if tx.known.keys().isdisjoint((key_of[i], pointer_of[i]))]
             tx.expect({key_of[id_]: found[key_of[id_]] for id_ in still})
             tx.drop(thread_id, still)
-            at_home = [id_ for id_ in still if found[pointer_of[id_]] == thread_id.encode()]
-            tx.forget(dict.fromkeys(at_home, thread_id))
+            here = [id_ for id_ in still if found[pointer_of[id_]] == thread_id.encode()]
+            tx.forget(dict.fromkeys(here, thread_id))
             return tx
 
         return (await transact_threads(self._db, attempt)).dropped

@@ -1,7 +1,7 @@
-"""Checking every record against every index, both ways, and mending what is at odds.
+"""Verification: checks all records against all indexes, both ways, and repairs the indexes.
 
-Truth is the record. Every mend is applied only if what it follows from is still there, so that
-verification may run while the store is in use; what changed meanwhile is left to the next run.
+The record is the truth. A repair is applied only if the values that it follows from have not
+changed, so verification may run while the store is in use; what changed is left to the next run.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class Verification:
         self.report = Report()
 
     async def run(self) -> Report:
-        """Check records, indexes and threads. Bounded memory: 200 records at once."""
+        """Check records, indexes and threads, with at most 200 records in memory."""
         for kind in (THREADS, RESOURCES, RUNS, SCORES):
             await self._check_records(kind)
             await self._check_indexes(kind)
@@ -32,7 +32,7 @@ class Verification:
         return self.report
 
     async def _check_records(self, kind: Kind[Any]) -> None:
-        """Every record must be in its indexes, with its score."""
+        """Check that every record is in its indexes, with the right score."""
         pattern = self._keys.record_patterns()[kind.name]
         async for _, found in self._db.scan(pattern, "string"):
             for first in range(0, len(found), SCAN_CHUNK):
@@ -58,10 +58,10 @@ class Verification:
         for entry in wrong:
             self.report.add("missing entry", entry.key, entry.member)
             tx.command("ZADD", entry.key, entry.score_us, entry.member)
-        await self._mend(tx, len(wrong))
+        await self._repair_by(tx, len(wrong))
 
     async def _check_indexes(self, kind: Kind[Any]) -> None:
-        """Every entry of every index must lead to a record that belongs there."""
+        """Check that every index entry has a record that belongs there."""
         pattern = self._keys.index_pattern(kind.name)
         async for _, found in self._db.scan(pattern, "zset"):
             for index in found:
@@ -85,8 +85,8 @@ class Verification:
                     tx = Transaction(self._db)
                     tx.expect({key: found[key]})
                     tx.command("ZREM", index, name)
-                    await self._mend(tx, 1)
+                    await self._repair_by(tx, 1)
 
-    async def _mend(self, tx: Transaction, problems: int) -> None:
+    async def _repair_by(self, tx: Transaction, problems: int) -> None:
         if self._repair and problems and await tx.commit():
             self.report.repaired += problems

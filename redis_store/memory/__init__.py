@@ -1,9 +1,11 @@
 """The memory domain: threads, messages and resources.
 
-``MemoryStore`` is put together from one module for each group of calls: ``threads``,
-``thread_lists``, ``message_reads``, ``message_writes``, ``clones`` and ``resources``. Beneath them
-lie ``thread_transaction`` (writes to threads), ``windows`` (pages of messages), ``locations``
-(messages by id), ``lifetime`` and ``expired_threads`` (threads that expire).
+``MemoryStore`` combines one module per group of calls: ``threads``, ``thread_lists``,
+``message_reads``, ``message_writes``, ``clones`` and ``resources``. They build on
+``message_pages`` (pages, merged and with included messages), ``windows`` (ranges of one thread),
+``locations`` (messages by id), ``thread_outline`` and ``thread_copy`` (threads without bodies;
+clones in the making), ``lifetime`` and ``expired_threads`` (threads that expire), and
+``thread_transaction`` (writes to threads).
 """
 
 from redis_store._engine.operations import unbounded
@@ -18,17 +20,17 @@ from redis_store.memory.threads import Threads
 class MemoryStore(Threads, ThreadLists, MessageReads, MessageWrites, Clones, Resources):
     """Threads, messages and resources.
 
-    Every id is opaque: any non-empty string of at most 1 kB in UTF-8, except that a thread id may
+    Ids are opaque: any non-empty string of at most 1 kB in UTF-8, except that a thread id may
     neither contain ``:id:`` nor end in ``:id``. Bad arguments raise ``InvalidArgumentError``
-    before any I/O. A server that fails raises ``BackendError``, on reads too. Costs are given in
-    round trips of the plain key layout.
+    before any I/O. If the server fails, reads and writes raise ``BackendError``. Costs are given
+    in round trips of the plain key layout.
     """
 
     @unbounded
     async def dangerously_clear_all(self) -> None:
         """Remove every thread, message and resource under the store's prefix, and their indexes.
 
-        Scans the whole keyspace of every node; other keys stay.
+        Scans the whole keyspace of every node; other keys are untouched.
         """
         await self._db.clear(self._keys.memory_patterns())
 

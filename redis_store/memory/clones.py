@@ -1,16 +1,15 @@
-"""Clones: copying threads, in batches that others see only once all are there.
+"""Clones: copies of threads, made in batches that become visible all at once.
 
-Bodies go to their final keys first, under new ids that no index names and with a time to live. Then
-one transaction makes them permanent and writes the timeline, the indexes and the record. A clone
-that dies, or loses a race to its id, leaves nothing that does not vanish by itself.
+Bodies go to their final keys first, under new ids that nothing refers to and with a time to live.
+Then one transaction makes them permanent and writes the timeline, the indexes and the record. A
+clone that crashes, or loses a race for its id, leaves only keys that expire.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import accumulate
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 from anyio import CancelScope
@@ -27,18 +26,18 @@ from redis_store._engine.arguments import (
     check_thread_id,
     check_title,
 )
-from redis_store._engine.database import READ_CHUNK, Values
+from redis_store._engine.database import READ_CHUNK
 from redis_store._engine.indexes import THREADS
 from redis_store._engine.operations import Repository, operation
-from redis_store._engine.timestamps import epoch_us
 from redis_store.errors import BackendError, ThreadExistsError, ThreadNotFoundError
 from redis_store.memory import windows
+from redis_store.memory.thread_copy import ThreadCopy
 from redis_store.memory.thread_transaction import ThreadTransaction, begin, transact_threads
 from redis_store.memory.windows import Filter, Position, Window
-from redis_store.models import ClonedThread, CopiedThread, Message, Thread, new_id, now
+from redis_store.models import ClonedThread, CopiedThread, Thread, new_id, now
 from redis_store.pages import DateRange
 
-# How long bodies live that no clone has published.
+# How long the bodies of an unpublished clone live. Nothing else would remove them after a crash.
 _UNPUBLISHED = timedelta(days=1)
 
 
@@ -47,12 +46,12 @@ class CloneOptions(TypedDict, total=False):
 
     Attributes:
         new_thread_id: The copy's id; random by default.
-        resource_id: Who owns the copy and its messages; as in the source by default.
+        resource_id: The owner of the copy and its messages; as in the source by default.
         title: Its title; ``Clone of <the source's>`` by default.
         metadata: Its metadata, to which ``clone`` is added: ``sourceThreadId``, ``clonedAt``,
-            ``lastMessageId``. The source's is not copied.
-        message_limit: Only the newest so many of the chosen messages; 0, the default, is all.
-        date_range: Only messages of these dates.
+            ``lastMessageId``. The source's metadata is not copied.
+        message_limit: Only this many of the chosen messages, the newest; 0, the default, is all.
+        date_range: Only messages in this range.
         message_ids: Only these messages; empty, the default, is all.
     """
 
@@ -65,7 +64,7 @@ class CloneOptions(TypedDict, total=False):
     message_ids: Sequence[str]
 
 
-class _Request(msgspec.Struct, frozen=True, kw_only=True):
+class _CloneRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of a call: see ``CloneOptions``."""
 
     source_thread_id: str
@@ -78,7 +77,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     message_ids: Sequence[str] = ()
 
     def check(self) -> None:
-        """Raise InvalidArgumentError for the first wrong argument."""
+        """Raise InvalidArgumentError for the first bad argument."""
         check_thread_id("source_thread_id", self.source_thread_id)
         if self.new_thread_id is not None:
             check_thread_id("new_thread_id", self.new_thread_id)
@@ -92,69 +91,6 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
         check_ids("message_ids", self.message_ids)
 
 
-class _CopiedMessage(NamedTuple):
-    """A message of the clone: its position as copied, and whose it is."""
-
-    created_us: int
-    score: int
-    id: str
-    source_id: str
-    resource_id: str
-
-
-class _Copy:
-    """The messages copied so far, under the clone's id but unknown to others.
-
-    Attributes:
-        thread_id: The clone's id.
-        copied: Its messages, in their order once ``finish`` was called.
-        messages: The copied messages by id; ``None`` if the caller wants only ids.
-        first: Key and body of the first one; while it is there, nothing was discarded.
-        dates_changed: Whether a date no longer matches its score, so the copy must be re-sorted.
-    """
-
-    def __init__(self, thread_id: str, *, keep_messages: bool) -> None:
-        self.thread_id = thread_id
-        self.messages: dict[str, Message] | None = {} if keep_messages else None
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all messages."""
-        self.copied: list[_CopiedMessage] = []
-        self.first: Values = {}
-        self.dates_changed = False
-        if self.messages is not None:
-            self.messages = {}
-
-    def add(self, position: Position, key: str, body: bytes, message: Message) -> None:
-        """Note a copied message."""
-        us = epoch_us(message.created_at)
-        self.dates_changed |= us != position.created_us
-        self.copied.append(
-            _CopiedMessage(us, position.score, message.id, position.id, message.resource_id)
-        )
-        self.first = self.first or {key: body}
-        if self.messages is not None:
-            self.messages[message.id] = message
-
-    def finish(self) -> None:
-        """Order the messages by the dates that they were copied with."""
-        if self.dates_changed:
-            self.copied.sort()
-            scores = accumulate((each.created_us for each in self.copied), _next_score)
-            pairs = zip(self.copied, scores, strict=True)
-            self.copied = [each._replace(score=score) for each, score in pairs]
-
-    @property
-    def id_map(self) -> dict[str, str]:
-        """The clone's message ids by the source's."""
-        return {each.source_id: each.id for each in self.copied}
-
-
-def _next_score(before: int, created_us: int) -> int:
-    return max(before + 1, created_us)
-
-
 class Clones(Repository):
     """Calls that clone and copy threads."""
 
@@ -162,8 +98,8 @@ class Clones(Repository):
     async def clone_thread(
         self, source_thread_id: str, **options: Unpack[CloneOptions]
     ) -> ClonedThread:
-        """Copy a thread and return the copied messages too: see ``copy_thread``."""
-        request = _Request(source_thread_id=source_thread_id, **options)
+        """Copy a thread and also return the copied messages: see ``copy_thread``."""
+        request = _CloneRequest(source_thread_id=source_thread_id, **options)
         thread, copy = await self._clone(request, keep_messages=True)
         messages = copy.messages or {}
         return ClonedThread(
@@ -188,16 +124,18 @@ class Clones(Repository):
             ThreadNotFoundError: There is no source.
             ThreadExistsError: The new id is taken; of racing calls exactly one wins.
         """
-        request = _Request(source_thread_id=source_thread_id, **options)
+        request = _CloneRequest(source_thread_id=source_thread_id, **options)
         thread, copy = await self._clone(request, keep_messages=False)
         return CopiedThread(thread=thread, message_id_map=copy.id_map)
 
-    async def _clone(self, request: _Request, *, keep_messages: bool) -> tuple[Thread, _Copy]:
+    async def _clone(
+        self, request: _CloneRequest, *, keep_messages: bool
+    ) -> tuple[Thread, ThreadCopy]:
         request.check()
-        copy = _Copy(request.new_thread_id or new_id(), keep_messages=keep_messages)
+        copy = ThreadCopy(request.new_thread_id or new_id(), keep_messages=keep_messages)
 
         async def attempt(tx: ThreadTransaction) -> Thread:
-            # An attempt that was refused has left its bodies.
+            # A refused attempt has left its bodies; they may be out of date by now.
             await self._discard(copy)
             source = await self._copy(request, copy)
             thread = _thread_of(request, source, copy)
@@ -207,15 +145,15 @@ class Clones(Repository):
         try:
             return await transact_threads(self._db, attempt), copy
         except BaseException:
-            # If this fails too, the bodies expire.
+            # On cancellation too, hence the shield. If this fails as well, the bodies expire.
             with CancelScope(shield=True), suppress(BackendError):
                 await self._discard(copy)
             raise
 
-    async def _copy(self, request: _Request, copy: _Copy) -> Thread:
-        """Copy the messages of the source and return it.
+    async def _copy(self, request: _CloneRequest, copy: ThreadCopy) -> Thread:
+        """Copy the messages of the source and return its record.
 
-        The bodies name its owner, so they count only if that was the same to the end.
+        The bodies name the owner, so they are discarded if it changed while they were copied.
         """
         while True:
             source = await self._source(request, copy.thread_id)
@@ -223,7 +161,7 @@ class Clones(Repository):
                 return source
             await self._discard(copy)
 
-    async def _source(self, request: _Request, thread_id: str) -> Thread:
+    async def _source(self, request: _CloneRequest, thread_id: str) -> Thread:
         key, taken = self._keys.thread(request.source_thread_id), self._keys.thread(thread_id)
         found = await self._db.get([key, taken])
         stored = found[key]
@@ -233,19 +171,22 @@ class Clones(Repository):
             raise ThreadExistsError(thread_id)
         return codecs.decode_thread(key, stored)
 
-    async def _copy_messages(self, request: _Request, copy: _Copy, owner: str) -> bool:
-        """Copy the messages; tell whether the source was the owner's to the end."""
+    async def _copy_messages(self, request: _CloneRequest, copy: ThreadCopy, owner: str) -> bool:
+        """Copy the messages; return whether the source still had this owner at the end."""
         chosen = await self._chosen(request)
         source = self._keys.thread(request.source_thread_id)
         stored: bytes | None = None
+        # At least once: the owner is checked even if there is nothing to copy.
         for first in range(0, len(chosen) or 1, READ_CHUNK):
             commands = await self._copies(request, copy, chosen[first : first + READ_CHUNK])
+            # The last reply counts. It is read behind the last bodies, so an owner that comes later
+            # got the thread after it was cloned.
             *_, stored = await self._db.send([*commands, ("GET", source)])
         copy.finish()
         return stored is not None and codecs.decode_thread(source, stored).resource_id == owner
 
-    async def _chosen(self, request: _Request) -> list[Position]:
-        """Find which messages to copy, in their order."""
+    async def _chosen(self, request: _CloneRequest) -> list[Position]:
+        """Return the positions of the messages to copy, the oldest one first."""
         from_us, to_us = check_date_range(request.date_range)
         dates = Filter(from_us=from_us, to_us=to_us)
         window = Window(thread_id=request.source_thread_id, direction="asc", filter=dates)
@@ -255,9 +196,9 @@ class Clones(Repository):
         return chosen[-request.message_limit :]
 
     async def _copies(
-        self, request: _Request, copy: _Copy, chosen: Sequence[Position]
+        self, request: _CloneRequest, copy: ThreadCopy, chosen: Sequence[Position]
     ) -> list[Command]:
-        """Read messages and build what stores them again, at keys that nothing names yet."""
+        """Read messages and build the commands that store them again, under new ids."""
         key_of = {
             position: self._keys.message(position.thread_id, position.id) for position in chosen
         }
@@ -265,21 +206,23 @@ class Clones(Repository):
         commands: list[Command] = []
         for position, source_key in key_of.items():
             stored = found[source_key]
+            # Deleted since its position was read.
             if stored is None:
                 continue
             id_ = new_id()
+            # `_index` is a position that Mastra keeps in the body; it means nothing in the copy.
             changes: dict[str, object] = {"id": id_, "threadId": copy.thread_id, "_index": UNSET}
             if request.resource_id is not None:
                 changes["resourceId"] = request.resource_id
             key = self._keys.message(copy.thread_id, id_)
             body = codecs.patch(source_key, stored, changes)
-            # Under the source's key: a record that cannot be read lies there.
+            # Decoded under the source's key: that is where a corrupt record is to be found.
             copy.add(position, key, body, codecs.decode_message(source_key, body))
             commands.append(("SET", key, body, "EX", int(_UNPUBLISHED.total_seconds())))
         return commands
 
-    async def _discard(self, copy: _Copy) -> None:
-        """Remove copied bodies, unless a call that seemed to fail has published them."""
+    async def _discard(self, copy: ThreadCopy) -> None:
+        """Remove copied bodies, unless a commit that seemed to fail has published them."""
         if not copy.copied:
             return
         bodies = [self._keys.message(copy.thread_id, each.id) for each in copy.copied]
@@ -287,19 +230,23 @@ class Clones(Repository):
         tx.expect({self._keys.thread(copy.thread_id): None})
         tx.delete(bodies)
         if not await tx.commit():
+            # There is a thread of this id: our own, if the reply to its commit was lost, or that of
+            # a caller who won the race. Only our own has our messages in its timeline.
             timeline = self._keys.timeline(copy.thread_id)
             if await self._db.command("ZSCORE", timeline, copy.copied[0].id) is None:
                 await self._db.send([("UNLINK", key) for key in bodies])
         copy.clear()
 
 
-def _publish(tx: ThreadTransaction, thread: Thread, copy: _Copy) -> None:
-    """Make the copied bodies permanent and the thread known; refuse if its id is taken."""
+def _publish(tx: ThreadTransaction, thread: Thread, copy: ThreadCopy) -> None:
+    """Make the copied bodies permanent and the thread visible; refuse if its id is taken."""
     keys = tx.keys
     key, timeline = keys.thread(thread.id), keys.timeline(thread.id)
-    # The first body stands for all: whoever discards a copy removes them together.
+    # The first body stands for all: a discard removes them together, and the first one expires
+    # first. So the others need not be sent again as conditions.
     tx.expect({key: None, **copy.first})
     tx.set(key, codecs.encode_thread(thread))
+    # Takes effect at the end of the commit, so with `thread_ttl` it overrules PERSIST below.
     tx.extend(thread.id)
     THREADS.reindex(tx, key, before=None, after=thread)
     for first in range(0, len(copy.copied), READ_CHUNK):
@@ -312,12 +259,13 @@ def _publish(tx: ThreadTransaction, thread: Thread, copy: _Copy) -> None:
         tx.set(keys.message_pointer(each.id), thread.id)
     for resource_id, count in Counter(each.resource_id for each in copy.copied).items():
         tx.command("HSET", keys.resource_counts(thread.id), resource_id, count)
+    # In timeline order, so the newest message of each resource is the one that stays.
     newest = {each.resource_id: each.created_us for each in copy.copied}
     for resource_id, us in newest.items():
         tx.command("ZADD", keys.threads_with_messages_of(resource_id), us, thread.id)
 
 
-def _thread_of(request: _Request, source: Thread, copy: _Copy) -> Thread:
+def _thread_of(request: _CloneRequest, source: Thread, copy: ThreadCopy) -> Thread:
     """Build the clone's record."""
     moment = now()
     clone = {"sourceThreadId": source.id, "clonedAt": _iso(moment)}

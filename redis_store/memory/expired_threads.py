@@ -1,4 +1,4 @@
-"""Index entries of threads that expired: see ``lifetime``."""
+"""Removal of index entries of expired threads: see ``lifetime``."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,11 +10,15 @@ from redis_store.pages import ThreadOrder
 
 
 async def remove_expired(db: Database, shards: Mapping[ThreadOrder, Sequence[str]]) -> None:
-    """Remove threads that expired from the sorted sets that list them, where threads expire.
+    """Remove expired threads from the sorted sets that list them; no-op without ``thread_ttl``.
 
-    Only those can have expired that were not written to for ``thread_ttl``: one round trip if there
-    are none, two if they live because they are read, else up to five. A thread that was saved with
-    a later ``updated_at`` than that is found by the page that meets it.
+    Looks only at threads whose ``updated_at`` is older than ``thread_ttl``. One round trip if there
+    are none, two if all of them are alive because they are read, else up to five. A thread saved
+    with a future ``updated_at`` may expire sooner; the page that reads its entry removes it.
+
+    Args:
+        db: The way to the server.
+        shards: The shards that list the threads, by sort field.
     """
     if db.thread_ttl is None or db.scans:
         return
@@ -22,6 +26,7 @@ async def remove_expired(db: Database, shards: Mapping[ThreadOrder, Sequence[str
     idle = await db.send(
         [("ZRANGEBYSCORE", shard, "-inf", limit_us) for shard in shards["updated_at"]]
     )
+    # A thread is in the shard of the same number under each sort field.
     listed_in = {
         member.decode(): indexes
         for *indexes, members in zip(*shards.values(), idle, strict=True)
@@ -31,7 +36,7 @@ async def remove_expired(db: Database, shards: Mapping[ThreadOrder, Sequence[str
 
 
 async def without_expired(db: Database, index: str, thread_ids: list[str]) -> list[str]:
-    """Leave out threads that expired, and remove them from the sorted set that named them."""
+    """Return the threads that have not expired; remove the others from the sorted set."""
     if db.thread_ttl is None or db.scans:
         return thread_ids
     gone = await _remove_gone(db, {id_: [index] for id_ in thread_ids})
@@ -39,13 +44,13 @@ async def without_expired(db: Database, index: str, thread_ids: list[str]) -> li
 
 
 async def _remove_gone(db: Database, listed_in: Mapping[str, Sequence[str]]) -> set[str]:
-    """Remove the entries of threads that have no record, and tell which they were."""
+    """Remove the entries of threads that have no record; return those threads."""
     record_of = {id_: db.keys.thread(id_) for id_ in listed_in}
     found = await db.get(list(record_of.values()))
     gone = {id_ for id_, record in record_of.items() if found[record] is None}
 
     async def attempt(tx: Transaction) -> set[str]:
-        # A thread that was saved again meanwhile keeps its entries.
+        # A thread whose record conflicted has been saved again meanwhile: it keeps its entries.
         still = {id_ for id_ in gone if record_of[id_] not in tx.known}
         tx.expect({record_of[id_]: None for id_ in still})
         for id_ in still:

@@ -1,6 +1,6 @@
-"""Locations: which threads hold messages, and who owns those threads.
+"""Locations of messages: the thread that each is in, and the owners of threads.
 
-Every write to stored messages begins here. ``find.lua`` is the other half.
+Writes to stored messages begin with a lookup here. ``find.lua`` is the server's half.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,27 +16,27 @@ from redis_store._engine.scripts import FIND
 from redis_store._engine.transaction import Transaction
 from redis_store.memory.thread_transaction import ShardedThreadTransaction, ThreadTransaction
 
-# Seconds between looks for a message that moves.
+# Seconds to wait between looks at a message that is being moved.
 _PAUSES = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016)
 
 
 class Located(NamedTuple):
-    """The thread that a message's pointer names; the message and its score, if they are there."""
+    """The thread that a message's pointer names; its body and score, ``None`` if not there."""
 
     thread_id: str
     body: bytes | None
     score: bytes | float | None
 
 
-class Findings(NamedTuple):
-    """Messages by id, those that have a pointer; and threads' records by thread id."""
+class Lookup(NamedTuple):
+    """Messages by id, without those that have no pointer; and threads' records by thread id."""
 
     messages: dict[str, Located]
     records: Values
 
 
 async def threads_of(db: Database, message_ids: Collection[str]) -> dict[str, str]:
-    """Find the thread of each known message by its pointer. One round trip."""
+    """Return the thread of each known message, by its pointer. One round trip."""
     pointer_of = {id_: db.keys.message_pointer(id_) for id_ in message_ids}
     found = await db.get(list(pointer_of.values()))
     return {
@@ -52,15 +52,15 @@ async def find(
     *,
     threads: Collection[str] | None = None,
     bodies: bool = True,
-) -> Findings:
+) -> Lookup:
     """Find messages by id. One round trip; two in the hash-tagged layout.
 
     Args:
         db: The way to the server.
         message_ids: The messages.
-        threads: Threads whose records to read beside those of the messages' threads; ``None`` is to
-            read no records.
-        bodies: Whether to read the messages themselves.
+        threads: Threads whose records to read besides those of the messages' threads; ``None``
+            reads no records at all.
+        bodies: Whether to read the bodies.
     """
     keys = db.keys
     if keys.hash_tags:
@@ -68,9 +68,9 @@ async def find(
     pointers = [keys.message_pointer(id_) for id_ in message_ids]
     wanted = [int(bodies), int(threads is not None)]
     call = FIND.call(pointers, [*keys.around_thread(), *wanted, *message_ids])
-    beside = threads or ()
-    # MGET, as a value of another type reads as nothing.
-    others: list[Command] = [("MGET", keys.thread(id_)) for id_ in beside]
+    more_threads = threads or ()
+    # MGET, not GET: a key of another type then reads as missing instead of failing.
+    others: list[Command] = [("MGET", keys.thread(id_)) for id_ in more_threads]
     (found, known), *replies = await db.send([call, *others])
     messages = {
         id_: Located(thread_id.decode(), body, score)
@@ -80,17 +80,21 @@ async def find(
         if thread_id is not None
     }
     records = {id_.decode(): record for id_, record in zip(known[::2], known[1::2], strict=True)}
-    records |= {id_: reply[0] for id_, reply in zip(beside, replies, strict=True)}
-    return Findings(messages, records)
+    records |= {id_: reply[0] for id_, reply in zip(more_threads, replies, strict=True)}
+    return Lookup(messages, records)
 
 
 async def _find_apart(
     db: Database, thread_of: Mapping[str, str], threads: Collection[str] | None
-) -> Findings:
-    """Read messages and records, each from its slot."""
-    keys, groups = db.keys, grouped(thread_of)
+) -> Lookup:
+    """Read messages and records from several slots.
+
+    The slots are not read at one moment: a message may have moved since its pointer was read. Then
+    it has no body here, and ``find_moved`` tells why.
+    """
+    keys, groups = db.keys, group_by_thread(thread_of)
     every = list(dict.fromkeys([*groups, *(threads or ())]))
-    # A thread's record, if it is wanted, precedes its messages.
+    # If records are wanted, each MGET begins with the thread's record; the bodies follow.
     first = 0 if threads is None else 1
     reads: list[Command] = [
         ("MGET", *[keys.thread(t)][:first], *(keys.message(t, id_) for id_ in groups.get(t, ())))
@@ -104,37 +108,47 @@ async def _find_apart(
         for (thread_id, ids), scores in zip(groups.items(), replies[len(every) :], strict=True)
         for id_, body, score in zip(ids, found[thread_id][first:], scores, strict=True)
     }
-    return Findings(messages, {id_: values[0] for id_, values in found.items() if first})
+    return Lookup(messages, {id_: values[0] for id_, values in found.items() if first})
 
 
-async def moved(db: Database, lost: Mapping[str, str]) -> dict[str, str]:
-    """Look again for messages that were not where their pointer said, unless it still says so.
+async def find_moved(db: Database, missing: Mapping[str, str]) -> dict[str, str]:
+    """Tell whether messages without a body were moved, or are gone.
 
-    One round trip, two where something moved; none when nothing is lost. In the hash-tagged layout
-    a message that moves follows its pointer a moment later: it is waited for, 31 ms in all.
+    One round trip, two if something changed; none if nothing is missing. In the hash-tagged layout
+    the pointer of a message changes before its body arrives, so this waits up to 31 ms for it.
+
+    Args:
+        db: The way to the server.
+        missing: By message id, the thread that its pointer named.
+
+    Returns:
+        The threads of all these messages by now, to look there again; empty if they are gone.
     """
-    if not lost:
+    if not missing:
         return {}
     keys = db.keys
-    said = {keys.message_pointer(id_): lost[id_].encode() for id_ in lost}
+    pointers = {keys.message_pointer(id_): missing[id_].encode() for id_ in missing}
     for pause in _PAUSES if keys.hash_tags else (0.0,):
         await anyio.sleep(pause)
         tx = Transaction(db)
-        tx.expect(said | {keys.message(lost[id_], id_): None for id_ in lost})
+        # Without a conflict the pointer still names this thread and the body is still missing: the
+        # message is gone. With one, another lookup finds the message, or no pointer.
+        tx.expect(pointers | {keys.message(missing[id_], id_): None for id_ in missing})
         if await tx.check():
-            return await threads_of(db, lost)
+            return await threads_of(db, missing)
     return {}
 
 
 async def touch_threads_of(tx: ThreadTransaction, message_ids: Sequence[str]) -> dict[str, str]:
-    """Move ``updated_at`` of the threads that hold messages ahead. One round trip.
+    """Move ``updated_at`` of the messages' threads ahead. One round trip.
 
     Returns:
         The thread of each known message.
     """
     if isinstance(tx, ShardedThreadTransaction):
+        # Owners are in the threads' slots: the script reads them there, which saves a round trip.
         thread_of = await threads_of(tx.db, message_ids)
-        for thread_id in grouped(thread_of):
+        for thread_id in group_by_thread(thread_of):
             tx.touch_whoever_owns(thread_id)
         return thread_of
     found = await find(tx.db, message_ids, threads=(), bodies=False)
@@ -144,7 +158,7 @@ async def touch_threads_of(tx: ThreadTransaction, message_ids: Sequence[str]) ->
 
 
 def owners(keys: Keys, thread_ids: Iterable[str], records: Values) -> dict[str, str | None]:
-    """Read who owns threads from their records; ``None`` where there is no record."""
+    """Return the owners of threads, from their records; ``None`` where there is no record."""
     return {
         id_: None
         if (record := records[id_]) is None
@@ -153,7 +167,7 @@ def owners(keys: Keys, thread_ids: Iterable[str], records: Values) -> dict[str, 
     }
 
 
-def grouped(thread_of: Mapping[str, str]) -> dict[str, list[str]]:
+def group_by_thread(thread_of: Mapping[str, str]) -> dict[str, list[str]]:
     """Group messages by thread."""
     groups: dict[str, list[str]] = {}
     for id_, thread_id in thread_of.items():

@@ -1,4 +1,4 @@
-"""Message writes: saving, patching and deleting."""
+"""Message writes: save, update, delete."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +21,14 @@ from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
 from redis_store.errors import ThreadNotFoundError
 from redis_store.json_values import is_object
-from redis_store.memory.locations import Located, find, grouped, moved, owners, touch_threads_of
+from redis_store.memory.locations import (
+    Located,
+    find,
+    find_moved,
+    group_by_thread,
+    owners,
+    touch_threads_of,
+)
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.models import Message, MessagePatch
 
@@ -34,11 +41,12 @@ class MessageWrites(Repository):
         """Store messages, new or not, and move their threads' ``updated_at`` strictly ahead.
 
         All or nothing per thread; in the plain layout across threads too. One round trip (two in
-        the hash-tagged layout) for any number of messages; up to two more where a message moves
-        here from another thread or carries another resource than its thread.
+        the hash-tagged layout) for any number of messages; up to two more if a message moves here
+        from another thread, or its resource is not its thread's.
 
         Returns:
-            The messages as given, in the order given. Of one id given twice the last is stored.
+            The messages as given, in the same sequence. If an id occurs twice, the last one is
+            stored.
 
         Raises:
             InvalidArgumentError: One message is invalid. Nothing was stored.
@@ -58,14 +66,14 @@ class MessageWrites(Repository):
     async def update_messages(self, patches: Sequence[MessagePatch]) -> list[Message]:
         """Change fields of messages; unknown ids are skipped. Two round trips.
 
-        Two more per concurrent change that comes first; none is lost. Patches apply in order.
-        Moves ``updated_at`` of every thread that holds or held a changed message.
+        Two more per concurrent change that comes first; no change is lost. Patches apply one after
+        the other. Moves ``updated_at`` of every thread that has or had a changed message.
 
         Returns:
-            The changed messages, whole, each once, in the order of the patches.
+            The changed messages with all their fields, each once, in the sequence of the patches.
 
         Raises:
-            ThreadNotFoundError: A message should move to an unknown thread. Nothing was changed.
+            ThreadNotFoundError: A patch moves a message to an unknown thread. Nothing was changed.
         """
         checked = check_records("patches", patches, MessagePatch, _check_patch)
         if not checked:
@@ -81,7 +89,7 @@ class MessageWrites(Repository):
     async def delete_messages(self, message_ids: Sequence[str]) -> int:
         """Remove messages; unknown ids are fine. Two round trips.
 
-        Moves ``updated_at`` of the threads that held them.
+        Moves ``updated_at`` of their threads.
 
         Returns:
             How many existed.
@@ -92,7 +100,7 @@ class MessageWrites(Repository):
 
         async def attempt(tx: ThreadTransaction) -> ThreadTransaction:
             thread_of = await touch_threads_of(tx, ids)
-            for thread_id, members in grouped(thread_of).items():
+            for thread_id, members in group_by_thread(thread_of).items():
                 tx.drop(thread_id, members)
             tx.forget(thread_of)
             return tx
@@ -102,12 +110,12 @@ class MessageWrites(Repository):
     async def _change(
         self, tx: ThreadTransaction, patches: Sequence[MessagePatch]
     ) -> dict[str, "_Change"]:
-        """Read the messages that exist, apply the patches, and write the outcome to ``tx``."""
+        """Read the messages that exist, apply the patches, and add the writes to ``tx``."""
         ids = list(dict.fromkeys(patch.id for patch in patches))
         targets = {patch.thread_id for patch in patches if isinstance(patch.thread_id, str)}
         located, records = await find(self._db, ids, threads=targets)
-        lost = {id_: each.thread_id for id_, each in located.items() if each.body is None}
-        if await moved(self._db, lost):
+        missing = {id_: each.thread_id for id_, each in located.items() if each.body is None}
+        if await find_moved(self._db, missing):
             return await self._change(tx, patches)
         changes: dict[str, _Change] = {}
         for patch in patches:
@@ -116,11 +124,13 @@ class MessageWrites(Repository):
                 if isinstance(patch.thread_id, str) and records[patch.thread_id] is None:
                     raise ThreadNotFoundError(patch.thread_id)
                 key = self._keys.message(thread_id, patch.id)
+                # Several patches of one message: each applies to the outcome of the former.
                 latest = changes[patch.id].after if patch.id in changes else before
                 after = _patched(patch, key, latest)
                 message = codecs.decode_message(key, after)
                 changes[patch.id] = _Change(thread_id, key, before, after, message)
-        # Threads that messages move to come first: a crash on the way to the others loses none.
+        # Scripts of several slots run in this sequence. The threads that messages move to come
+        # first: a crash in between then leaves a message in both threads, never in neither.
         targets_first = [c.message.thread_id for c in changes.values()]
         involved = dict.fromkeys([*targets_first, *(c.thread_id for c in changes.values())])
         for thread_id, owner in owners(self._keys, involved, records).items():
@@ -130,20 +140,22 @@ class MessageWrites(Repository):
 
 
 class _SaveBatch:
-    """Messages to save, and what is believed of their threads until a conflict tells better.
+    """Messages to save, and what is assumed of their threads until a conflict corrects it.
 
-    The belief to start with is the usual case: every message is new or stays in its thread, and
-    carries the resource that owns the thread. So that case takes one step, without a read.
+    The first assumption is the usual case: every message is new or stays in its thread, and its
+    resource owns the thread. So the usual case takes one step and no read.
     """
 
     def __init__(self, keys: Keys, messages: Sequence[Message]) -> None:
         self._keys = keys
         kept = _last_of_each(messages)
         self._target = {message.id: message.thread_id for message in kept}
+        # Reversed, so that the first message of each thread decides which owner is assumed.
         self._owner: dict[str, str | None] = {m.thread_id: m.resource_id for m in messages[::-1]}
         self._resource = {message.id: message.resource_id for message in kept}
         self._moved: dict[str, str] = {}
-        # A thread that only overridden messages name gets no body, but must exist too.
+        # From all messages, not from those kept: a thread that only an overridden message names
+        # gets no body, but must exist too.
         self._bodies: dict[str, list[Body]] = {message.thread_id: [] for message in messages}
         for message in kept:
             json = codecs.encode("messages", message)
@@ -151,11 +163,13 @@ class _SaveBatch:
             self._bodies[message.thread_id].append(body)
 
     def learn(self, known: Values) -> None:
-        """Take from conflicts where messages are and who owns threads."""
+        """Correct the assumptions by what conflicts told: where messages are, who owns threads."""
         if not known:
             return
         threads = {self._keys.thread(id_): id_ for id_ in self._threads()}
         pointers = {self._keys.message_pointer(id_): id_ for id_ in self._target}
+        # `write` sets conditions on pointers and thread records only, so what is no pointer is a
+        # record.
         for key, stored in known.items():
             if key in pointers:
                 self._found_at(pointers[key], None if stored is None else stored.decode())
@@ -165,11 +179,13 @@ class _SaveBatch:
                 self._owner[threads[key]] = codecs.decode_thread(key, stored).resource_id
 
     def write(self, tx: ThreadTransaction) -> None:
-        """Put every message where it belongs, and take those that move from where they were."""
+        """Put every message into its thread; take those that move out of their former threads."""
+        # The threads that get messages first, for the reason that `_change` gives.
         for thread_id in sorted(self._threads(), key=lambda id_: id_ not in self._bodies):
             tx.touch(thread_id, self._owner[thread_id])
         for thread_id, bodies in self._bodies.items():
             if bodies:
+                # The pointer of a message that moves names another thread: `move` replaces it.
                 tx.claim(thread_id, [body.id for body in bodies if body.id not in self._moved])
                 tx.put(thread_id, bodies)
         tx.move(self._moved, self._target)
@@ -182,19 +198,23 @@ class _SaveBatch:
             self._moved.pop(message_id, None)
         else:
             self._moved[message_id] = thread_id
+            # The former thread is touched too, so it needs an assumed owner as well.
             self._owner.setdefault(thread_id, self._resource[message_id])
 
     def _found_no_thread(self, thread_id: str) -> None:
         if thread_id in self._bodies:
             raise ThreadNotFoundError(thread_id)
+        # A pointer to a thread that is gone: nothing to touch, the message simply moves.
         self._owner[thread_id] = None
 
 
 def _last_of_each(messages: Sequence[Message]) -> list[Message]:
-    """Keep what saving one after the other would leave: the last of each id, at its position."""
+    """Keep the last message of each id, where saving them one by one would leave it."""
     kept: dict[str, Message] = {}
     for message in messages:
         before = kept.get(message.id)
+        # A message with a new date or thread is inserted again, behind others of that date; one
+        # that keeps both stays where it was.
         if before is not None and _position(before) != _position(message):
             del kept[message.id]
         kept[message.id] = message
@@ -206,7 +226,7 @@ def _position(message: Message) -> tuple[object, ...]:
 
 
 class _Change(NamedTuple):
-    """A message as it is stored, and as it shall be."""
+    """A message before and after its patches; ``thread_id`` and ``key`` are those before."""
 
     thread_id: str
     key: str
@@ -219,7 +239,7 @@ _UNKNOWN = Located("", None, None)
 
 
 def _write(tx: ThreadTransaction, changes: Mapping[str, _Change]) -> None:
-    """Put changed messages where they belong, and take those that move from where they were."""
+    """Put changed messages into their threads; take those that move out of their former ones."""
     bodies: dict[str, list[Body]] = {}
     for id_, change in changes.items():
         us, resource_id = epoch_us(change.message.created_at), change.message.resource_id
@@ -229,6 +249,7 @@ def _write(tx: ThreadTransaction, changes: Mapping[str, _Change]) -> None:
     target = {id_: change.message.thread_id for id_, change in changes.items()}
     was_in = {id_: change.thread_id for id_, change in changes.items()}
     moving = {id_: thread_id for id_, thread_id in was_in.items() if thread_id != target[id_]}
+    # `move` itself sets the condition for those that move.
     tx.expect_location({id_: t for id_, t in was_in.items() if id_ not in moving})
     for thread_id, stored in bodies.items():
         tx.put(thread_id, stored)
@@ -236,7 +257,7 @@ def _write(tx: ThreadTransaction, changes: Mapping[str, _Change]) -> None:
 
 
 def _patched(patch: MessagePatch, key: str, stored: bytes) -> bytes:
-    """Apply a patch to a stored record; fields that it does not name stay, byte for byte."""
+    """Apply a patch to a stored record; all other fields stay byte for byte."""
     changes: dict[str, object] = {
         wire: value
         for wire, value in (
@@ -255,7 +276,7 @@ def _patched(patch: MessagePatch, key: str, stored: bytes) -> bytes:
 
 
 def _merged(content: object, before: Raw | None) -> object:
-    """Lay new content over old: key by key, ``metadata`` one level deeper."""
+    """Merge new content over old: key by key, ``metadata`` one level deeper."""
     old = codecs.fields_of(before)
     if old is None or not is_object(content):
         return content

@@ -1,4 +1,4 @@
-"""Resources: what is remembered of a user across threads."""
+"""Resources: working memory and metadata of a user, across threads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,10 +34,10 @@ class Resources(Repository):
 
     @operation
     async def save_resource(self, resource: Resource) -> Resource:
-        """Store a resource whole, new or not, with the dates it has. One round trip.
+        """Store a resource, new or not, with its dates as given. One round trip.
 
         Raises:
-            InvalidArgumentError: A bad id, a naive date, or metadata without a JSON form.
+            InvalidArgumentError: A bad id, a naive date, or metadata that JSON cannot express.
         """
         resource = _checked(resource)
         json = codecs.encode_resource(resource)
@@ -56,7 +56,7 @@ class Resources(Repository):
     ) -> Resource:
         """Replace the working memory, merge metadata one level; create the resource if unknown.
 
-        Two round trips, one more per concurrent update that comes first; none is lost.
+        Two round trips, one more per concurrent update that comes first; no update is lost.
         """
         check_id("resource_id", resource_id)
         if working_memory is not UNSET:
@@ -77,10 +77,10 @@ class Resources(Repository):
     async def merge_working_memory(
         self, resource_id: str, merge: Callable[[str | None], str]
     ) -> Resource:
-        """Replace the working memory by what ``merge`` makes of it, atomically.
+        """Replace the working memory by what ``merge`` returns for it, atomically.
 
-        Two round trips. ``merge`` gets ``None`` where there is no memory yet, and runs again when
-        another writer came first; an exception from it propagates, and nothing is written.
+        Two round trips. ``merge`` receives ``None`` if there is no memory yet, and runs again if
+        another writer came first. If it raises, the exception propagates and nothing is written.
         """
         check_id("resource_id", resource_id)
 
@@ -98,7 +98,7 @@ class Resources(Repository):
         *,
         repeatable: bool = True,
     ) -> Resource:
-        """Change a resource's record atomically; create it if it is unknown."""
+        """Change a resource's record atomically; create it if unknown."""
         key = self._keys.resource(resource_id)
 
         async def attempt(tx: Transaction) -> Resource:

@@ -31,18 +31,18 @@ class ThreadLists(Repository):
         order_by: ThreadOrder = "created_at",
         direction: Direction = "desc",
     ) -> Page[Thread]:
-        """List threads; ties go by id.
+        """List threads; ties are sorted by id.
 
         Two round trips. Without a metadata filter the cost is O(log n + page) in the resource's
-        threads; with one every thread of the resource is read, 500 at a time. Without a resource
-        all threads are listed: on a cluster their index has 32 shards, each of which is asked for
-        everything up to the page's end.
+        threads; with one, every thread of the resource is read, 500 at a time. Without a resource
+        all threads are listed: on a cluster their index has 32 shards, and each is read up to the
+        end of the page.
 
         Args:
-            resource_id: Whose threads; ``None`` or ``""`` is everyone's.
-            metadata: Whole JSON values that the thread's metadata must hold.
+            resource_id: The threads' owner; ``None`` or ``""`` is any.
+            metadata: Whole JSON values that the thread's metadata must have.
             page: The page, from 0.
-            per_page: Its size; ``None`` is all.
+            per_page: Threads per page; ``None`` is all.
             order_by: ``"created_at"`` or ``"updated_at"``.
             direction: ``"asc"`` or ``"desc"``.
         """

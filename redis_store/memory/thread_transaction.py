@@ -1,7 +1,7 @@
-"""ThreadTransaction: a transaction that knows threads, their messages and their lifetimes.
+"""ThreadTransaction: a transaction with writes for threads, their messages and lifetimes.
 
-In the plain layout a message's pointer (id → thread) and the thread change in one step. In the
-hash-tagged layout they lie in different slots: there ``IdClaims`` decide who holds an id.
+In the plain layout a message's pointer (id → thread) and its thread change in one step. In the
+hash-tagged layout they are in different slots; there ``IdClaims`` decide which thread holds an id.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -50,27 +50,30 @@ class ThreadTransaction(Transaction):
         """Refuse unless the messages are new or in this thread; point them at it."""
         if message_ids:
             pointers = [self.keys.message_pointer(id_) for id_ in message_ids]
+            # The two steps pair up: the n-th `claim` writes the pointers of the n-th `unclaimed`.
+            # So both must be added together, and to the same script.
             script = self._script(pointers[0])
             script.conditions.append(steps.unclaimed(pointers, thread_id))
             script.write(steps.claim())
 
     @cached_property
     def _now(self) -> tuple[int, str]:
-        """The moment of the transaction, in µs and in ISO 8601: one for all threads."""
+        """The time of the transaction, in µs and in ISO 8601; the same for all threads."""
         us = now_us()
         return us, iso(us)
 
     def touch(self, thread_id: str, owner: str | None) -> None:
-        """Refuse unless the owner is as known; move ``updated_at`` strictly ahead, to now at least.
+        """Move ``updated_at`` strictly ahead, at least to now; refuse if the owner is another.
 
         Args:
             thread_id: The thread.
-            owner: Its resource id; ``None`` if it is known that there is no such thread.
+            owner: Its resource id; ``None`` for a thread that must not exist.
         """
         now, (script, (record, *_)) = self._now, self._thread(thread_id)
         if owner is None:
             script.expect(record, None)
             return
+        # The owner's index is written too, so the owner is a condition.
         indexes = self.keys.thread_indexes(thread_id, owner, "updated_at")
         script.conditions.append(steps.expect_owner(record, owner))
         script.guard(zsets=indexes)
@@ -78,13 +81,15 @@ class ThreadTransaction(Transaction):
         self.extend(thread_id)
 
     def put(self, thread_id: str, bodies: Sequence[Body]) -> None:
-        """Store messages in a thread, each at its place, and list the thread as holding them."""
+        """Store messages in a thread by date, and list the thread for their resources."""
         script, (_, timeline, counts, prefix) = self._thread(thread_id)
         ids = [body.id for body in bodies]
+        # Sorted by date, so the newest message of each resource is the one that stays.
         newest = {body.resource_id: body.created_us for body in sorted(bodies, key=_created_us)}
         self._declare_messages(thread_id, ids)
         for resource_id, us in newest.items():
             index = self.keys.threads_with_messages_of(resource_id)
+            # Advisory: if the commit is refused, readers find no message behind the entry.
             self.advise("ZADD", index, "GT", us, thread_id)
         script.guard(zsets=[timeline], hashes=[counts])
         script.write(steps.put_messages(timeline, counts, prefix, bodies))
@@ -93,6 +98,8 @@ class ThreadTransaction(Transaction):
     def drop(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Remove messages from a thread; ``dropped`` counts those that existed."""
 
+        # Counts what was missing, not what existed: if a reply is lost and the commit turns out to
+        # be applied, no count arrives, and all messages are taken to have existed.
         def count(existed: int) -> None:
             self._missing += len(message_ids) - existed
 
@@ -109,9 +116,9 @@ class ThreadTransaction(Transaction):
         script.write(steps.set_resource(timeline, counts, prefix, resource_id))
 
     def move(self, was_in: Mapping[str, str], target: Mapping[str, str]) -> None:
-        """Take messages from the threads they were in, and point them at others.
+        """Take messages out of their threads and point them at others.
 
-        Refuse unless they still are where they were.
+        Refuse unless they are still where they were.
         """
         self.expect_location(was_in)
         for id_, thread_id in was_in.items():
@@ -119,18 +126,18 @@ class ThreadTransaction(Transaction):
             self.drop(thread_id, [id_])
 
     def forget(self, thread_of: Mapping[str, str]) -> None:
-        """Remove the pointers of messages; refuse unless they are where they were."""
+        """Remove the pointers of messages; refuse unless they are still in these threads."""
         pointers = {self.keys.message_pointer(m): t.encode() for m, t in thread_of.items()}
         self.expect(pointers)
         self.delete(pointers)
 
     def extend(self, thread_id: str, written: Iterable[str] = ()) -> None:
-        """Extend the lifetime of a thread with the messages written, where threads expire."""
+        """Extend the lifetime of a thread and its new messages; no-op without ``thread_ttl``."""
         if self.db.thread_ttl is not None:
             self._written.setdefault(thread_id, []).extend(written)
 
     def _finish(self) -> None:
-        """Set lifetimes when all else is known: they cover every key that is written."""
+        """Add the steps that set lifetimes, last: they must cover every key that is written."""
         for thread_id, ids in self._written.items():
             script, where = self._thread(thread_id)
             script.extend_lifetime(lifetime.extend(self.db, where, ids), self._extend_pointers)
@@ -144,16 +151,17 @@ class ThreadTransaction(Transaction):
         return thread
 
     def _declare_messages(self, thread_id: str, message_ids: Sequence[str]) -> None:
-        """Name the keys that the script builds: a cluster needs to know them."""
+        """Declare the keys that the script builds itself; only a cluster needs to know them."""
 
     def _extend_pointers(self, kept: Sequence[Reply]) -> None:
-        """Take the messages whose lifetime was extended: their pointers' was in the same step."""
+        """Receive the messages whose lifetime was extended; the same step did their pointers."""
 
 
 class ShardedThreadTransaction(ThreadTransaction):
     """Writes to threads, in the hash-tagged layout."""
 
     def __init__(self, db: Database, known: Values | None = None) -> None:
+        # The commit knows ids only; how a message is removed from its thread is handed in.
         self._sharded = ShardedCommit(db)
         self._sharded.evict = self._evict
         super().__init__(db, known, self._sharded)
@@ -164,7 +172,7 @@ class ShardedThreadTransaction(ThreadTransaction):
         return self._sharded.has_claims or super().has_writes
 
     def expect_location(self, thread_of: Mapping[str, str]) -> None:
-        """Leave this to the claims: no script sees a message's pointer and its thread."""
+        """Do nothing: no script sees both a pointer and the thread, so the claims check this."""
 
     def claim(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Refuse unless the messages are new or in this thread; point them at it."""
@@ -177,7 +185,7 @@ class ShardedThreadTransaction(ThreadTransaction):
             self._sharded.claims.move(was_in, target)
 
     def forget(self, thread_of: Mapping[str, str]) -> None:
-        """Remove the pointers of messages, unless they lead elsewhere by now."""
+        """Remove the pointers of messages, unless they name other threads by now."""
         if thread_of:
             self._sharded.claims.forget(thread_of)
 
@@ -191,7 +199,7 @@ class ShardedThreadTransaction(ThreadTransaction):
             self._touch(thread_id, owner)
 
     def touch_whoever_owns(self, thread_id: str) -> None:
-        """Move ``updated_at`` ahead if the thread exists; the script tells the owner."""
+        """Move ``updated_at`` ahead if the thread exists, whoever owns it."""
         self._touch(thread_id, None)
 
     def _touch(self, thread_id: str, owner: str | None) -> None:
@@ -199,12 +207,15 @@ class ShardedThreadTransaction(ThreadTransaction):
         raised: list[Reply] = []
         listed = [] if owner is None else self.keys.thread_indexes(thread_id, owner, "updated_at")
         for index in listed:
-            # XX: when this arrives, the thread may be listed under another owner.
+            # XX: by the time this arrives, the thread may be listed under another owner, and must
+            # not be listed here again. CH: the reply tells whether the entry was raised.
             advice = ("ZADD", index, "XX", "GT", "CH", us, thread_id)
             self._sharded.ask(advice, raised.append)
 
         def correct(touched: Sequence[Reply]) -> None:
-            """List the thread with the date and the owner that the script found."""
+            """List the thread with the date that the script set, under the owner that it found."""
+            # Nothing to correct if the script set `us` and every index took it. XX for an owner
+            # that was no condition: the thread may be deleted or handed over since.
             if touched and (owner is None or int(touched[0]) > us or not all(raised)):
                 only_listed = ("XX", "GT") if owner is None else ("GT",)
                 for index in self.keys.thread_indexes(thread_id, touched[1].decode(), "updated_at"):
@@ -223,16 +234,17 @@ class ShardedThreadTransaction(ThreadTransaction):
         script.conditions.append(steps.declare_keys([prefix + id_ for id_ in message_ids]))
 
     def _extend_pointers(self, kept: Sequence[Reply]) -> None:
-        """Extend the pointers of messages, which are in other slots, with the messages."""
+        """Extend the pointers of the messages, which are in other slots."""
         for command in lifetime.of_pointers(self.db, kept):
             self._sharded.publish(command)
 
     async def _evict(self, thread_id: str, message_ids: Sequence[str]) -> None:
-        """Remove copies of messages that their pointers do not lead to."""
+        """Remove the messages of a thread whose pointers name other threads."""
         pointer_of = {id_: self.keys.message_pointer(id_) for id_ in message_ids}
 
         async def attempt(tx: ThreadTransaction) -> None:
-            # The record first: whoever claims an id and then writes to the thread changes it.
+            # Before the pointers: whoever claims an id for this thread then changes the record, so
+            # that the commit is refused instead of removing a message that has come back.
             await tx.read(self.keys.thread(thread_id))
             holders = await self.db.get(list(pointer_of.values()))
             copies = [id_ for id_, p in pointer_of.items() if holders[p] != thread_id.encode()]

@@ -1,12 +1,10 @@
-"""Threads: records, their atomic updates, change of owner, and deletion."""
+"""Threads: records, atomic updates, change of owner, deletion."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from redis_store._connections.commands import entries
 from redis_store._engine import codecs
 from redis_store._engine.arguments import (
     check_dates,
@@ -23,6 +21,7 @@ from redis_store._engine.operations import Repository, operation, query
 from redis_store._engine.timestamps import later_than
 from redis_store.errors import ThreadNotFoundError
 from redis_store.memory.lifetime import keep_alive
+from redis_store.memory.thread_outline import leave_resources, read_outline
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.models import Thread
 
@@ -55,18 +54,18 @@ class Threads(Repository):
 
     @operation
     async def save_thread(self, thread: Thread) -> Thread:
-        """Store a thread whole, new or not, with the dates it has.
+        """Store a thread, new or not, with its dates as given.
 
         One round trip for a new thread, two for a known one.
 
         Raises:
-            InvalidArgumentError: A bad id, a naive date, or metadata without a JSON form.
+            InvalidArgumentError: A bad id, a naive date, or metadata that JSON cannot express.
         """
         thread = _check_thread(thread)
         key, json = self._keys.thread(thread.id), codecs.encode_thread(thread)
 
         async def attempt(tx: ThreadTransaction) -> None:
-            # A thread that is saved is usually new: the conflict brings a known one's record.
+            # Assume a new thread, the usual case. If there is one, the conflict has its record.
             before = THREADS.read(key, tx.assume(key, None))
             _store(tx, key, json, before, thread)
 
@@ -83,7 +82,7 @@ class Threads(Repository):
     ) -> Thread:
         """Change the title, merge metadata one level, move ``updated_at`` strictly ahead.
 
-        Two round trips, one more per concurrent update that comes first; none is lost.
+        Two round trips, one more per concurrent update that comes first; no update is lost.
 
         Raises:
             ThreadNotFoundError: There is no such thread.
@@ -114,13 +113,13 @@ class Threads(Repository):
         *,
         resource_id: str | None = None,
     ) -> Thread | None:
-        """Replace the metadata by what ``update`` makes of the thread, atomically.
+        """Replace the metadata by what ``update`` returns for the thread, atomically.
 
-        Two round trips. ``update`` runs again when another writer came first; ``None`` from it
-        writes nothing; an exception from it propagates.
+        Two round trips. ``update`` runs again if another writer came first. If it returns ``None``,
+        nothing is written; if it raises, the exception propagates.
 
         Returns:
-            The thread as it is now, or ``None`` when it is unknown or another resource's.
+            The thread as it is now; ``None`` if it is unknown or belongs to another resource.
         """
         check_thread_id("thread_id", thread_id)
 
@@ -137,7 +136,7 @@ class Threads(Repository):
     async def update_thread_resource_id(self, thread_id: str, resource_id: str) -> Thread:
         """Move a thread and all its messages to another resource, in one atomic step.
 
-        Two round trips; message bodies stay on the server. The same owner changes nothing.
+        Two round trips; message bodies stay on the server. No-op if the owner is the same.
 
         Raises:
             ThreadNotFoundError: There is no such thread.
@@ -147,7 +146,7 @@ class Threads(Repository):
         key = self._keys.thread(thread_id)
 
         async def attempt(tx: ThreadTransaction) -> Thread:
-            outline = await _outline(self._db, thread_id)
+            outline = await read_outline(self._db, thread_id)
             if outline.stored is None:
                 raise ThreadNotFoundError(thread_id)
             before = codecs.decode_thread(key, outline.stored)
@@ -158,12 +157,13 @@ class Threads(Repository):
             thread = codecs.decode_thread(key, json)
             tx.expect({key: outline.stored})
             if self._keys.hash_tags:
-                # Its new owner lists it no later than the former one stops to.
+                # So that the new owner lists it before the former one stops to: with the record,
+                # not after it.
                 for entry in THREADS.entries(self._keys, key, thread):
                     tx.advise("ZADD", entry.key, entry.score_us, entry.member)
             _store(tx, key, json, before, thread)
             tx.set_resource(thread_id, resource_id)
-            _leave_resources(tx, thread_id, outline.resources)
+            leave_resources(tx, thread_id, outline.resources)
             for newest_us, _ in outline.scored_ids:
                 index = self._keys.threads_with_messages_of(resource_id)
                 tx.command("ZADD", index, int(newest_us), thread_id)
@@ -173,16 +173,16 @@ class Threads(Repository):
 
     @operation
     async def delete_thread(self, thread_id: str) -> None:
-        """Remove a thread with its messages and their index entries, in one atomic step.
+        """Delete a thread with its messages and their index entries, in one atomic step.
 
-        Three round trips; an unknown id is fine.
+        Three round trips; no-op for an unknown id.
         """
         check_thread_id("thread_id", thread_id)
         await delete_thread(self._db, thread_id, lambda _: True)
 
     @operation
     async def delete_thread_if(self, thread_id: str, due: Callable[[Thread], bool]) -> bool:
-        """Delete a thread if ``due(thread)`` holds in the moment it goes: see ``delete_thread``.
+        """Delete a thread if ``due(thread)`` is true at that moment: see ``delete_thread``.
 
         Returns:
             Whether it was deleted.
@@ -209,7 +209,7 @@ class Threads(Repository):
             repeatable: Whether a change may be applied to a record that already has it.
 
         Returns:
-            The thread as it is now; ``None`` when it is unknown or another resource's.
+            The thread as it is now; ``None`` if it is unknown or belongs to another resource.
         """
         key = self._keys.thread(thread_id)
 
@@ -220,7 +220,7 @@ class Threads(Repository):
             thread = codecs.decode_thread(key, stored)
             if resource_id not in (None, thread.resource_id):
                 return None
-            # A copy: ``change`` may be the caller's, who may alter what it gets.
+            # Decoded again: `change` may be the caller's and may alter its argument.
             changes = change(codecs.decode_thread(key, stored))
             if changes is None:
                 return thread
@@ -236,14 +236,14 @@ class Threads(Repository):
 async def delete_thread(
     db: Database, thread_id: str, is_due: Callable[[Thread | None], bool]
 ) -> bool:
-    """Delete a thread with its messages if it is due in the moment it goes.
+    """Delete a thread with its messages if it is due at that moment.
 
     Three round trips.
 
     Args:
         db: The way to the server.
         thread_id: The thread.
-        is_due: Gets the thread; ``None`` if it has no record, or a corrupt one.
+        is_due: Receives the thread; ``None`` if it has no record, or a corrupt one.
 
     Returns:
         Whether it was deleted.
@@ -252,20 +252,21 @@ async def delete_thread(
     key, timeline = keys.thread(thread_id), keys.timeline(thread_id)
 
     async def attempt(tx: ThreadTransaction) -> bool:
-        outline = await _outline(db, thread_id, first=0)
+        outline = await read_outline(db, thread_id, first=0)
         thread = THREADS.read(key, outline.stored)
         if not is_due(thread):
             return False
         ids = [id_ for _, id_ in outline.scored_ids]
         pointer_of = {id_: keys.message_pointer(id_) for id_ in ids}
         holders = await db.get(list(pointer_of.values()))
-        # Every write to the thread's messages changes its record, so this guards them too.
+        # Every write to the thread's messages changes its record, so this covers them too.
         tx.expect({key: outline.stored})
         tx.delete([key, timeline, keys.resource_counts(thread_id)])
         tx.delete(keys.message(thread_id, id_) for id_ in ids)
+        # A pointer to another thread is that thread's: only the copy here goes.
         mine = [id_ for id_, at in pointer_of.items() if holders[at] == thread_id.encode()]
         tx.forget(dict.fromkeys(mine, thread_id))
-        _leave_resources(tx, thread_id, outline.resources)
+        leave_resources(tx, thread_id, outline.resources)
         if thread is not None:
             THREADS.reindex(tx, key, before=thread, after=None)
         return True
@@ -276,65 +277,10 @@ async def delete_thread(
 def _store(
     tx: ThreadTransaction, key: str, json: bytes, before: Thread | None, after: Thread
 ) -> None:
-    """Write a thread's record and move its index entries."""
+    """Write a thread's record and update its index entries."""
     tx.set(key, json)
     tx.extend(after.id)
     THREADS.reindex(tx, key, before=before, after=after)
-
-
-class _Outline(NamedTuple):
-    """A thread without its messages' bodies.
-
-    Attributes:
-        stored: Its record.
-        resources: The resources that its messages carry.
-        scored_ids: Its messages' scores and ids, the newest one last.
-    """
-
-    stored: bytes | None
-    resources: list[str]
-    scored_ids: list[tuple[float, str]]
-
-
-async def _outline(db: Database, thread_id: str, *, first: int = -1) -> _Outline:
-    """Read a thread's outline, its messages from a rank on. One round trip."""
-    stored, resources, scored_ids = await db.send(
-        [
-            ("GET", db.keys.thread(thread_id)),
-            ("HKEYS", db.keys.resource_counts(thread_id)),
-            ("ZRANGE", db.keys.timeline(thread_id), first, -1, "WITHSCORES"),
-        ]
-    )
-    return _Outline(stored, [resource.decode() for resource in resources], entries(scored_ids))
-
-
-def _leave_resources(tx: ThreadTransaction, thread_id: str, resources: Sequence[str]) -> None:
-    """Take a thread off the lists of threads with messages of these resources."""
-    for resource_id in resources:
-        tx.command("ZREM", tx.keys.threads_with_messages_of(resource_id), thread_id)
-    tx.reconcile(partial(_settle_resources, tx.db, thread_id, resources))
-
-
-async def _settle_resources(db: Database, thread_id: str, left: Sequence[str]) -> None:
-    """List the thread for the resources that its messages carry, and not for those they left.
-
-    Until what is read twice in a row is the same: a writer may come between the two steps.
-    """
-    keys, seen = db.keys, None
-    while True:
-        outline = await _outline(db, thread_id)
-        if outline.resources == seen:
-            return
-        seen = outline.resources
-        newest_us = int(outline.scored_ids[0][0]) if outline.scored_ids else 0
-        listed = [keys.threads_with_messages_of(resource_id) for resource_id in seen]
-        gone = [keys.threads_with_messages_of(r) for r in left if r not in seen]
-        await db.send(
-            [
-                *(("ZREM", index, thread_id) for index in gone),
-                *(("ZADD", index, "GT", newest_us, thread_id) for index in listed),
-            ]
-        )
 
 
 def _check_thread(value: object) -> Thread:

@@ -1,4 +1,4 @@
-"""Windows onto the messages of threads: what is read for one page, and in which order."""
+"""Windows onto the messages of threads. ``page.lua`` is the server's half."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
@@ -17,12 +17,12 @@ from redis_store.memory.thread_transaction import begin
 from redis_store.models import Message
 from redis_store.pages import Direction
 
-# Messages in a cursor: iteration resumes although others delete all but one of these.
+# Messages in a cursor: iteration resumes as long as one of these still exists.
 _CURSOR_SIZE = 100
 
 
 class Position(NamedTuple):
-    """Where a message stands: by date, then by insertion within a thread, then by id."""
+    """The sort key of a message: date, then insertion within a thread, then ids."""
 
     created_us: int
     score: int
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages of a thread are asked for; dates in inclusive µs, ``None`` is any."""
+    """Which messages of a thread to select; dates in µs, inclusive; ``None`` is any."""
 
     from_us: int | None = None
     to_us: int | None = None
@@ -46,7 +46,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
 
     def accepts(self, message: Message) -> bool:
-        """Whether a message passes."""
+        """Whether a message matches."""
         us = epoch_us(message.created_at)
         return (
             self.resource_id in (None, message.resource_id)
@@ -62,10 +62,10 @@ def _metadata(message: Message) -> object:
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one thread: ``take`` messages (``None``: all) behind ``skip`` and the cursor.
+    """A range of one thread's messages: ``take`` (``None``: all) after the cursor and ``skip``.
 
-    ``cursor`` is a keyset cursor: the messages last returned that share one date, newest first, so
-    that iteration resumes although some of them are deleted.
+    ``cursor`` is a keyset cursor: the messages last returned that share one date, the last one
+    first, so that iteration resumes although some of them are deleted.
     """
 
     thread_id: str
@@ -77,21 +77,19 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Slice(NamedTuple):
-    """What a window showed.
-
-    ``total`` counts the thread's messages that pass the filter, whatever the window.
-    """
+    """The messages of a window, and how many of the whole thread match its filter."""
 
     total: int
     rows: list[Row]
 
 
 async def messages(db: Database, window: Window) -> tuple[int, list[Message]]:
-    """Read a window's total and messages, without their positions. Costs what ``read`` does."""
-    if _is_direct(db, window):
-        (reply,) = await _replies(db, [window], "bodies")
+    """Read a window's total and messages, without their positions. Costs the same as ``read``."""
+    if _server_selects(db, window):
+        (reply,) = await _pages(db, [window], "bodies")
         bodies = reply.bodies
-        # What is not there, or no message, is left to ``read``, which knows where it is.
+        # The reply has no ids. A missing or corrupt body is left to `read`, which has them and can
+        # remove the timeline's entry or name the key.
         if reply.total >= 0 and None not in bodies:
             with suppress(CorruptRecordError):
                 return reply.total, [codecs.decode_message("", body) for body in bodies]
@@ -100,10 +98,10 @@ async def messages(db: Database, window: Window) -> tuple[int, list[Message]]:
 
 
 async def read(db: Database, windows: Sequence[Window]) -> list[Slice]:
-    """Read windows. One round trip for all, unless messages must be looked at one by one.
+    """Read windows. One round trip for all, unless the server cannot apply a filter.
 
-    They must where a metadata filter is given, and where a resource is asked for in a thread that
-    holds messages of several: then the thread is read in chunks of 500.
+    It cannot apply a metadata filter, nor a resource in a thread with messages of several: then the
+    thread is read in chunks of 500, and filtered here.
     """
     slices = None
     while slices is None:
@@ -112,7 +110,8 @@ async def read(db: Database, windows: Sequence[Window]) -> list[Slice]:
 
 
 async def _read_once(db: Database, windows: Sequence[Window]) -> list[Slice] | None:
-    replies = await _replies(db, windows, "rows")
+    """Read windows; ``None`` if some entries had no message and were removed: read again then."""
+    replies = await _pages(db, windows, "rows")
     slices: list[Slice] = []
     dangling: list[Position] = []
     for window, reply in zip(windows, replies, strict=True):
@@ -122,6 +121,7 @@ async def _read_once(db: Database, windows: Sequence[Window]) -> list[Slice] | N
         rows: list[Row] = []
         for id_, score, body in zip(reply.ids, reply.scores, reply.bodies, strict=True):
             if body is None:
+                # The removal needs only the ids.
                 dangling.append(Position(0, 0, window.thread_id, id_.decode()))
             else:
                 rows.append(_row(db, window.thread_id, id_.decode(), score, body))
@@ -129,20 +129,21 @@ async def _read_once(db: Database, windows: Sequence[Window]) -> list[Slice] | N
     return None if await remove_dangling(db, dangling) else slices
 
 
-def _is_direct(db: Database, window: Window) -> bool:
-    """Whether the server can choose the messages, or each must be looked at here."""
+def _server_selects(db: Database, window: Window) -> bool:
+    """Whether ``page.lua`` can select the window's messages; else they are filtered here."""
     if db.scans:
-        return window == _whole(window)
+        # Another writer's scores need not follow the dates: the server can only list everything.
+        return window == _whole_thread(window)
     return not window.filter.metadata
 
 
-def _whole(window: Window) -> Window:
-    """The thread's messages as they stand."""
+def _whole_thread(window: Window) -> Window:
+    """Build the window of all messages, in the timeline's order."""
     return Window(thread_id=window.thread_id, direction="asc")
 
 
 class _Reply(NamedTuple):
-    """The reply of ``page.lua``; -1 is the total where messages must be looked at one by one."""
+    """The reply of ``page.lua``; its total is -1 if the messages must be filtered here."""
 
     total: int
     values: Sequence[Any] = ()
@@ -150,7 +151,7 @@ class _Reply(NamedTuple):
 
     @property
     def bodies(self) -> list[Any]:
-        """The bodies in the replies to MGET, whose first value is the order's."""
+        """The bodies in the replies to MGET, each of which begins with the timeline's ``None``."""
         return [body for values in self.values for body in values[1:]]
 
     @property
@@ -164,12 +165,12 @@ class _Reply(NamedTuple):
         return self.scored_ids[1::2]
 
 
-async def _replies(db: Database, windows: Sequence[Window], shape: str) -> list[_Reply]:
-    """Ask for all windows at once."""
-    direct = [_is_direct(db, window) for window in windows]
-    chosen = [w for w, is_direct in zip(windows, direct, strict=True) if is_direct]
-    replies = iter(await db.send([_command(db, window, shape) for window in chosen]))
-    return [_Reply(*next(replies)) if is_direct else _Reply(-1) for is_direct in direct]
+async def _pages(db: Database, windows: Sequence[Window], shape: str) -> list[_Reply]:
+    """Run ``page.lua`` for all windows whose messages the server can select. One round trip."""
+    selected = [_server_selects(db, window) for window in windows]
+    sent = [w for w, by_server in zip(windows, selected, strict=True) if by_server]
+    replies = iter(await db.send([_command(db, window, shape) for window in sent]))
+    return [_Reply(*next(replies)) if by_server else _Reply(-1) for by_server in selected]
 
 
 def _command(db: Database, window: Window, shape: str) -> Command:
@@ -200,10 +201,11 @@ def _row(db: Database, thread_id: str, id_: str, score: bytes | float, body: byt
 
 
 async def _scan(db: Database, window: Window) -> Slice:
-    """Fill a window by looking at every message of the thread."""
+    """Fill a window by reading and filtering the whole thread."""
     kept: list[Row] = []
     total = 0
     end = None if window.take is None else window.skip + window.take
+    # To the thread's end, also behind a full window: the total counts every match.
     async for row in iterate(db, window):
         total += 1
         if total > window.skip and (end is None or total <= end):
@@ -212,16 +214,18 @@ async def _scan(db: Database, window: Window) -> Slice:
 
 
 async def iterate(db: Database, window: Window, chunk: int = READ_CHUNK) -> AsyncIterator[Row]:
-    """Iterate over a thread's messages that pass the window's filter, a chunk in memory at once.
+    """Iterate over a thread's messages that match the window's filter, a chunk in memory at once.
 
-    It follows a cursor instead of counting, so messages that others add or delete meanwhile make it
-    skip none. Nor does it repeat any, unless others delete the last 100 returned of more than 100
-    that share a date. Ignores ``skip`` and ``take``.
+    It follows a cursor, not a rank, so it skips no message although others are added or deleted
+    meanwhile. It repeats one only if more than 100 share a date and the last 100 returned are all
+    deleted. Ignores ``skip`` and ``take``.
     """
     if db.scans:
-        for row in await _sorted(db, window):
+        for row in await _sorted_rows(db, window):
             yield row
         return
+    # Only the dates go to the server: it cannot always apply the rest, and the cursor must also
+    # move past messages that do not match.
     dates = Filter(from_us=window.filter.from_us, to_us=window.filter.to_us)
     cursor = window.cursor
     while True:
@@ -241,10 +245,10 @@ async def iterate(db: Database, window: Window, chunk: int = READ_CHUNK) -> Asyn
         cursor = _cursor([*(row.position for row in reversed(rows)), *cursor])
 
 
-async def _sorted(db: Database, window: Window) -> list[Row]:
-    """Read a thread whole and order it here, for want of a sorted set to trust."""
+async def _sorted_rows(db: Database, window: Window) -> list[Row]:
+    """Read a whole thread and sort it here, because its scores cannot be trusted."""
     descending = window.direction == "desc"
-    rows = (await read(db, [_whole(window)]))[0].rows
+    rows = (await read(db, [_whole_thread(window)]))[0].rows
     rows.sort(key=lambda row: row.position, reverse=descending)
     if window.cursor:
         last = window.cursor[0]
@@ -253,7 +257,8 @@ async def _sorted(db: Database, window: Window) -> list[Row]:
 
 
 def _cursor(positions: Sequence[Position]) -> list[Position]:
-    """Keep the positions of the first one's date, as many as a walk remembers."""
+    """Build the cursor after these positions, the last returned first."""
+    # Ids tell messages of one date apart; between dates, the date is enough.
     last = positions[0]
     return [position for position in positions if position.created_us == last.created_us][
         :_CURSOR_SIZE
@@ -261,30 +266,31 @@ def _cursor(positions: Sequence[Position]) -> list[Position]:
 
 
 async def positions(db: Database, windows: Sequence[Window]) -> list[tuple[int, list[Position]]]:
-    """Read where the messages of windows stand, without their bodies: totals and positions.
+    """Read the totals of windows and the positions of their messages, without bodies.
 
-    One round trip for all windows, with the exception that ``read`` has.
+    One round trip for all windows, with the same exception as ``read``.
     """
-    replies = await _replies(db, windows, "dates")
+    replies = await _pages(db, windows, "dates")
     found: list[tuple[int, list[Position]]] = []
     for window, reply in zip(windows, replies, strict=True):
         if reply.total < 0:
             whole = await _scan(db, window)
             found.append((whole.total, [row.position for row in whole.rows]))
             continue
-        stood = zip(reply.ids, reply.scores, reply.values, strict=True)
+        entries = zip(reply.ids, reply.scores, reply.values, strict=True)
         positions = [
             Position(int(us), int(float(score)), window.thread_id, id_.decode())
-            for id_, score, us in stood
+            for id_, score, us in entries
         ]
         found.append((reply.total, positions))
     return found
 
 
 async def read_at(db: Database, wanted: Sequence[Position]) -> list[Row] | None:
-    """Read messages by position; ``None`` after positions that led nowhere were removed.
+    """Read messages by position. One round trip.
 
-    One round trip.
+    Returns:
+        The rows; ``None`` if some positions had no message, whose entries were removed.
     """
     key_of = {position: db.keys.message(position.thread_id, position.id) for position in wanted}
     found = await db.get(list(key_of.values()))
@@ -293,6 +299,7 @@ async def read_at(db: Database, wanted: Sequence[Position]) -> list[Row] | None:
     for position, key in key_of.items():
         body = found[key]
         if body is None:
+            # Such an entry counts as one of the page, so the page must be selected again.
             dangling.append(position)
         else:
             rows.append(Row(position, codecs.decode_message(key, body)))
@@ -300,7 +307,11 @@ async def read_at(db: Database, wanted: Sequence[Position]) -> list[Row] | None:
 
 
 async def remove_dangling(db: Database, dangling: Iterable[Position]) -> bool:
-    """Remove entries of threads' orders whose message is gone; tell whether there were any."""
+    """Remove timeline entries whose message is gone; return whether there were any.
+
+    True also if the removal is refused because a message is there again: the caller reads again
+    in either case.
+    """
     tx = begin(db)
     any_dangling = False
     for position in dangling:

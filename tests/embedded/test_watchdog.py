@@ -113,7 +113,7 @@ async def test_it_ends_though_its_watchdog_was_killed(tmp_path: Path) -> None:
 async def test_a_server_that_will_not_stop_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redis_store.embedded.watchdog._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("redis_store.embedded.watchdog._STOP_SECONDS", 0.1)
     async with EmbeddedServer(tmp_path) as server:
         pid = server.pid
         os.kill(pid, signal.SIGSTOP)

@@ -1,14 +1,15 @@
-"""Workflow snapshots: what a run needs to go on after its process has died.
+"""WorkflowStore: the snapshots that runs need to continue after their process died.
 
-An update reads the record once and sends back only what changed, on the condition that nobody else
-wrote meanwhile; the condition is a digest. So a result of 200 bytes in a snapshot of a megabyte
-costs a megabyte down and a few hundred bytes up. Writers of one run in one process take turns.
+An update reads the record once and sends back only the difference, on condition that the record has
+not changed meanwhile; the condition is a digest. So a result of 200 bytes in a snapshot of a
+megabyte costs a megabyte down and a few hundred bytes up. Within a process, writers of one run wait
+for each other, because a conflict would cost another megabyte.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 from msgspec import Raw
 
@@ -34,35 +35,18 @@ from redis_store._engine.transaction import Transaction, transact
 from redis_store.json_values import is_array, is_object
 from redis_store.models import WorkflowRun, now
 from redis_store.pages import Page, Paging
+from redis_store.workflows.stored_runs import StoredRun, find_all, find_run, replace_run
 
 Fields = dict[str, Raw]
-
-
-class _Stored(NamedTuple):
-    """A run where it was found; ``None`` for one that cannot be read."""
-
-    key: str
-    json: bytes
-    readable: WorkflowRun | None
-
-    @classmethod
-    def of(cls, key: str, json: bytes) -> Self:
-        """Read what was found."""
-        return cls(key, json, RUNS.read(key, json))
-
-    @property
-    def run(self) -> WorkflowRun:
-        """The run, or CorruptRecordError."""
-        return self.readable or codecs.decode_run(self.key, self.json)
 
 
 class WorkflowStore(Repository):
     """Snapshots of workflow runs.
 
-    A run is a namespace, a workflow name and a run id. The calls without ``namespace`` are about
-    ``"workflows"``, and only its runs are listed. A workflow name may not contain ``:run_id:``,
-    nor a run id ``:resourceId:``. Runs that ``@mastra/redis`` stored under a key with a resource
-    suffix are found too, and stay where they are.
+    A run is identified by a namespace, a workflow name and a run id. Calls without ``namespace``
+    use ``"workflows"``, and only runs in it are listed. A workflow name may not contain
+    ``:run_id:``, a run id not ``:resourceId:``. Runs that ``@mastra/redis`` stored under a key with
+    a resource suffix are found too, and keep their keys.
     """
 
     def __init__(self, db: Database) -> None:
@@ -71,7 +55,7 @@ class WorkflowStore(Repository):
 
     @property
     def supports_concurrent_updates(self) -> bool:
-        """Whether concurrent updates of one run all count: ``True``."""
+        """Whether no concurrent update of a run is lost: ``True``."""
         return True
 
     @operation
@@ -86,16 +70,16 @@ class WorkflowStore(Repository):
         updated_at: datetime | None = None,
         namespace: str = RUN_NAMESPACE,
     ) -> None:
-        """Store a run's snapshot in place of an earlier one. Two round trips.
+        """Store a run's snapshot; it replaces an earlier one. Two round trips.
 
         Args:
             workflow_name: The workflow.
             run_id: The run.
             snapshot: Any JSON object.
-            resource_id: Whose run it is; what is stored stays if omitted.
-            created_at: When it began; what is stored stays if omitted, else it is now.
-            updated_at: Now if omitted.
-            namespace: Where the run belongs.
+            resource_id: The run's owner; the stored one by default.
+            created_at: When the run began; the stored date by default, now for a new run.
+            updated_at: When the run was updated; now by default.
+            namespace: The run's namespace.
         """
         check_run(namespace, workflow_name, run_id)
         encoded = check_object("snapshot", snapshot)
@@ -106,7 +90,7 @@ class WorkflowStore(Repository):
         key = self._keys.run(namespace, workflow_name, run_id)
 
         async def attempt(tx: Transaction) -> None:
-            before = await self._find(namespace, workflow_name, run_id)
+            before = await find_run(self._db, namespace, workflow_name, run_id)
             known = before.readable if before else None
             moment = now()
             run = WorkflowRun(
@@ -119,8 +103,8 @@ class WorkflowStore(Repository):
             )
             former = before.json if before and known else None
             json = codecs.encode_run(namespace, run, encoded, former)
-            after = _Stored(before.key if before else key, json, run)
-            _replace(tx, before, after, is_listed=namespace == RUN_NAMESPACE)
+            after = StoredRun(before.key if before else key, json, run)
+            replace_run(tx, before, after, is_listed=namespace == RUN_NAMESPACE)
 
         async with self._db.locks.of(key):
             await transact(self._db, attempt)
@@ -131,7 +115,7 @@ class WorkflowStore(Repository):
     ) -> dict[str, Any] | None:
         """Read a run's snapshot, or ``None``. One round trip."""
         check_run(namespace, workflow_name, run_id)
-        found = await self._find(namespace, workflow_name, run_id)
+        found = await find_run(self._db, namespace, workflow_name, run_id)
         return None if found is None else found.run.snapshot
 
     @operation
@@ -146,8 +130,8 @@ class WorkflowStore(Repository):
     ) -> dict[str, Any]:
         """Store a step's result in the run's context, atomically. Two round trips.
 
-        Where the old and the new result have a list as ``output``, they merge by position: a new
-        value that is not null wins. ``request_context`` is merged one level.
+        If the ``output`` of both the old and the new result is a list, the lists are merged by
+        position: a new value wins unless it is null. ``request_context`` is merged one level.
 
         Returns:
             The whole context; ``{}`` for an unknown run, which is not created.
@@ -187,12 +171,12 @@ class WorkflowStore(Repository):
         Args:
             workflow_name: The workflow.
             run_id: The run.
-            state: Fields of the snapshot to replace.
-            expected_status: Apply only while the stored status is this, or one of these; of
-                calls that race for it exactly one applies.
+            state: The snapshot's fields to replace.
+            expected_status: Apply only if the stored status is this, or one of these. If several
+                calls race to leave that status, exactly one applies.
 
         Returns:
-            The merged snapshot; ``None`` when the run is unknown or its status was another.
+            The merged snapshot; ``None`` if the run is unknown or has another status.
         """
         check_run(RUN_NAMESPACE, workflow_name, run_id)
         check_object("state", state)
@@ -203,14 +187,14 @@ class WorkflowStore(Repository):
                 return None
             return snapshot | codecs.split("state", state)
 
-        # Applied twice, a guarded change would find its own status.
+        # If it were repeated after a lost reply, it would find the status that it has set itself.
         return await self._change(workflow_name, run_id, change, repeatable=expected is None)
 
     @query
     async def get_workflow_run_by_id(
         self, run_id: str, *, workflow_name: str | None = None
     ) -> WorkflowRun | None:
-        """Read a run; of several workflows that have the run id, the newest. Two round trips.
+        """Read a run; if several workflows have this run id, the newest one. Two round trips.
 
         Returns:
             The run, or ``None``.
@@ -218,7 +202,7 @@ class WorkflowStore(Repository):
         check_run_id(run_id)
         if workflow_name is not None:
             check_workflow_name(workflow_name)
-            found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
+            found = await find_run(self._db, RUN_NAMESPACE, workflow_name, run_id)
             return None if found is None else found.run
         index = self._index("run", run_id, lambda run: run.run_id == run_id)
         page = await self._runs.page(Paging(0, 1), Query([index], descending=True))
@@ -236,10 +220,10 @@ class WorkflowStore(Repository):
         page: int = 0,
         per_page: int | None = None,
     ) -> Page[WorkflowRun]:
-        """List runs by ``created_at``, newest first; all filters must hold. Two round trips.
+        """List the runs that match all filters, newest ``created_at`` first. Two round trips.
 
-        One filter, or none, costs O(log n + page); several, or dates, read the names of the runs
-        that each selects, and only the page's snapshots.
+        With one filter or none it costs O(log n + page). With several, or with dates, it reads the
+        names of all runs that each filter selects, but only the snapshots of the page.
         """
         paging = check_paging(page, per_page)
         from_us, to_us = check_bound("from_date", from_date), check_bound("to_date", to_date)
@@ -266,12 +250,12 @@ class WorkflowStore(Repository):
 
     @operation
     async def delete_workflow_run_by_id(self, run_id: str, *, workflow_name: str) -> None:
-        """Remove a run; an unknown one is fine. Two round trips."""
+        """Delete a run; no-op for an unknown one. Two round trips."""
         check_run(RUN_NAMESPACE, workflow_name, run_id)
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
 
         async def attempt(tx: Transaction) -> None:
-            for found in await self._find_all(workflow_name, run_id):
+            for found in await find_all(self._db, workflow_name, run_id):
                 tx.expect({found.key: found.json})
                 tx.delete([found.key])
                 RUNS.reindex(tx, found.key, before=found.readable, after=None)
@@ -289,41 +273,6 @@ class WorkflowStore(Repository):
     ) -> Index[WorkflowRun]:
         return Index(self._keys.runs_by(attribute, value), lists)
 
-    async def _find(self, namespace: str, workflow_name: str, run_id: str) -> _Stored | None:
-        """Find a run: one round trip, two where its key has a resource suffix."""
-        key, stored, listed = await self._look(namespace, workflow_name, run_id)
-        if stored is not None:
-            return _Stored.of(key, stored)
-        suffixed = await self._suffixed(key, *listed) if namespace == RUN_NAMESPACE else []
-        for name, found in (await self._db.get(suffixed)).items():
-            if found is not None:
-                return _Stored.of(name, found)
-        return None
-
-    async def _find_all(self, workflow_name: str, run_id: str) -> list[_Stored]:
-        """Find a run under every key that is known to have it, at the cost of ``_find``."""
-        key, stored, listed = await self._look(RUN_NAMESPACE, workflow_name, run_id)
-        found = {key: stored, **await self._db.get(await self._suffixed(key, *listed))}
-        return [_Stored.of(name, json) for name, json in found.items() if json is not None]
-
-    async def _look(
-        self, namespace: str, workflow_name: str, run_id: str
-    ) -> tuple[str, bytes | None, list[list[bytes]]]:
-        """Read a run where it should be, and the index of other keys unless all are scanned."""
-        key = self._keys.run(namespace, workflow_name, run_id)
-        (index,) = self._keys.runs_by("suffixed", run_id)
-        lookup = [] if self._db.scans else [("ZRANGE", index, 0, -1)]
-        stored, *listed = await self._db.send([("GET", key), *lookup])
-        return key, stored, listed
-
-    async def _suffixed(self, key: str, listed: Sequence[bytes] = ()) -> list[str]:
-        """Find the keys with a resource suffix under which a run may be."""
-        if not self._db.scans:
-            names = [self._keys.of_member(member.decode()) for member in listed]
-            return [name for name in names if name.startswith(key + self._keys.run_suffix(""))]
-        pattern = self._keys.suffixed_runs_pattern(key)
-        return [name async for _, names in self._db.scan(pattern, "string") for name in names]
-
     async def _change(
         self,
         workflow_name: str,
@@ -335,16 +284,16 @@ class WorkflowStore(Repository):
         """Change a run's snapshot atomically.
 
         Returns:
-            The snapshot as it is now; ``None`` when the run is unknown or ``change`` returned that.
+            The snapshot as it is now; ``None`` if the run is unknown or ``change`` returned it.
         """
         key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
 
         async def attempt(tx: Transaction) -> dict[str, Any] | None:
-            found = await self._find(RUN_NAMESPACE, workflow_name, run_id)
+            found = await find_run(self._db, RUN_NAMESPACE, workflow_name, run_id)
             if found is None:
                 return None
             record = codecs.decode_fields(found.key, found.json)
-            # A snapshot that is missing, or stored as text, is replaced by what was read of it.
+            # A snapshot that is missing or stored as text has no fields: use its decoded form.
             fields = codecs.fields_of(record.get("snapshot")) or codecs.split_read(
                 found.key, found.run.snapshot
             )
@@ -356,23 +305,11 @@ class WorkflowStore(Repository):
             record["updatedAt"] = Raw(codecs.encode("updated_at", later))
             json = bytes(codecs.join(record))
             run = codecs.decode_run(found.key, json)
-            _replace(tx, found, _Stored(found.key, json, run), is_listed=True)
+            replace_run(tx, found, StoredRun(found.key, json, run), is_listed=True)
             return run.snapshot
 
         async with self._db.locks.of(key):
             return await transact(self._db, attempt, repeatable=repeatable)
-
-
-def _replace(tx: Transaction, before: _Stored | None, after: _Stored, *, is_listed: bool) -> None:
-    """Store a run in place of what was found, and list it in place of that."""
-    if before is None:
-        tx.expect({after.key: None})
-        tx.set(after.key, after.json)
-    else:
-        tx.replace(after.key, before.json, after.json)
-    if is_listed:
-        former = before.readable if before else None
-        RUNS.reindex(tx, after.key, before=former, after=after.readable)
 
 
 def _statuses(expected: object) -> frozenset[str] | None:
@@ -382,13 +319,13 @@ def _statuses(expected: object) -> frozenset[str] | None:
 
 
 def _merged(before: Raw | None, result: object) -> object:
-    """Lay a step's new result over its old one: lists of outputs merge by position."""
+    """Merge a step's new result over its old one; lists of outputs merge by position."""
     if before is None or not is_object(result):
         return result
     stored: object = codecs.decode_value(bytes(before))
-    mine: object = result.get("output")
-    theirs: object = stored.get("output") if is_object(stored) else None
-    if not is_array(mine) or not is_array(theirs):
+    new_output: object = result.get("output")
+    old_output: object = stored.get("output") if is_object(stored) else None
+    if not is_array(new_output) or not is_array(old_output):
         return result
-    pairs = zip_longest(mine, theirs)
+    pairs = zip_longest(new_output, old_output)
     return {**result, "output": [old if new is None else new for new, old in pairs]}
