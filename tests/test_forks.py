@@ -17,17 +17,17 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("when", ["amid requests", "between runs"])
+@pytest.mark.parametrize("where", ["loop", "thread"])
 @pytest.mark.parametrize("client", ["own", "borrowed"])
 async def test_a_forked_child_takes_no_reply_of_its_parent(
-    store: RedisStore, place: Place, client: str, when: str
+    store: RedisStore, place: Place, client: str, where: str
 ) -> None:
     """Nor does its end close anything that the parent uses."""
     if client == "borrowed" and "sentinel" in place.url:
         client = "own"  # a client from Sentinel.master_for is one of a server, which others run
     for id_ in ("parent", "child"):
         await store.memory.save_thread(thread(id_))
-    args = [place.url, place.keys.prefix, str(place.keys.hash_tags), client, when]
+    args = [place.url, place.keys.prefix, str(place.keys.hash_tags), client, where]
     command = [sys.executable, "-m", "tests.support.schedules.forked_program", *args]
     with anyio.fail_after(40):
         ended = await anyio.run_process(

@@ -258,8 +258,8 @@ async def _resend_scripts(
         again = [at for at in range(len(commands)) if at in lost or at >= first]
         calls = [_with_source(commands[at]) if at in lost else commands[at] for at in again]
         repeated = await deployment.send(calls, repeatable=repeatable)
-        # WAIT was sent again too: its first answer came before the scripts wrote.
-        replies.confirmed = repeated.confirmed
+        # The first answer of WAIT counts too: another node may have written at the first attempt.
+        replies.confirm(repeated.confirmed)
         for at, reply in zip(again, repeated, strict=True):
             replies[at] = reply
     # Only now: raised earlier, the error of one command would leave scripts without a second try.

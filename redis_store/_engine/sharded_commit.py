@@ -134,7 +134,7 @@ class ShardedCommit(Commit):
         elif claims:
             conflicts = claims.not_taken(await self._send(claims.take_over()))
             if conflicts:
-                await self._send(claims.give_back())
+                await self._send([*claims.give_back(), *claims.release(claimed)])
         return conflicts
 
     async def _apply(

@@ -45,7 +45,7 @@ class Transaction:
         self.db = db
         self.keys = db.keys
         # May be out of date. A write that depends on a value from here needs a condition on it.
-        self.known: Values = known or {}
+        self.known: Values = {} if known is None else known
         self.conflicts: Values = {}
         layout = ShardedCommit if db.keys.hash_tags else PlainCommit
         self._commit: Commit = commit or layout(db)

@@ -166,7 +166,7 @@ async def _select(
         # the former one, so the page is read again. A message that never passes was selected by
         # a wrong score or count of another writer: it is left out.
         rows = [row for row in chosen if request.filter.accepts(row.message)]
-        if len(rows) == len(chosen) or attempt == _REREADS:
+        if len(rows) == len(chosen) or attempt >= _REREADS:
             total = sum(total for total, _ in found)
             break
     return rows, total

@@ -1,22 +1,26 @@
 """A program that forks while its store is connected; run by ``tests/test_forks.py``.
 
-usage: python -m tests.support.schedules.forked_program URL PREFIX TAGS CLIENT WHEN
+usage: python -m tests.support.schedules.forked_program URL PREFIX TAGS CLIENT WHERE
 
-CLIENT is "own" or "borrowed". WHEN is "amid requests": from within the running event loop, where
-the child ends by ``os._exit`` as workers of multiprocessing do. Or it is "between runs" of the
-loop, where the child ends as any program does, by the interpreter's finalizers. The program exits
-with 0 if parent and child each read what they should.
+CLIENT is "own" or "borrowed". WHERE is "loop": within the running event loop, amid requests, where
+the child ends by ``os._exit`` as workers of multiprocessing do. Or it is "thread": beside the
+thread of the loop, where the child ends as any program does, by the interpreter's finalizers. The
+program exits with 0 if parent and child each read what they should.
 """
 
 import asyncio
 import os
 import sys
+import threading
 import traceback
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis, RedisCluster
 
 from redis_store import RedisStore
+
+T = TypeVar("T")
 
 READS = 200
 
@@ -27,8 +31,8 @@ def build(url: str, prefix: str, tags: str, client: str) -> RedisStore:
         return RedisStore(url, **options)
     if url.startswith("redis+cluster://"):
         node = url.removeprefix("redis+cluster://").split(",")[0]
-        return RedisStore(client=RedisCluster.from_url(f"redis://{node}"), **options)
-    return RedisStore(client=Redis.from_url(url), **options)
+        return RedisStore(client=cast("Any", RedisCluster).from_url(f"redis://{node}"), **options)
+    return RedisStore(client=cast("Any", Redis).from_url(url), **options)
 
 
 async def read(store: RedisStore, thread_id: str) -> None:
@@ -73,17 +77,26 @@ async def read_until_ended(store: RedisStore, pid: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def main(url: str, prefix: str, tags: str, client: str, when: str) -> int:
-    with asyncio.Runner() as runner:
-        store = build(url, prefix, tags, client)
-        if when == "amid requests":
-            return runner.run(fork_amid_requests(store))
-        runner.run(read(store, "parent"))
-        pid = os.fork()
-        if pid:
-            return runner.run(read_until_ended(store, pid))
-    child(store)
-    return 0
+def fork_beside_the_loop(store: RedisStore) -> int:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    def run(work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    run(read(store, "parent"))
+    pid = os.fork()
+    if pid == 0:
+        child(store)
+        return 0
+    return run(read_until_ended(store, pid))
+
+
+def main(url: str, prefix: str, tags: str, client: str, where: str) -> int:
+    store = build(url, prefix, tags, client)
+    if where == "loop":
+        return asyncio.run(fork_amid_requests(store))
+    return fork_beside_the_loop(store)
 
 
 if __name__ == "__main__":
