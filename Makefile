@@ -49,7 +49,8 @@ check: $(VENV)/.dev-ready ## Lint, formatting, layers and types: ruff, import-li
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
-format: $(VENV)/.dev-ready ## Format the code and mend what ruff can mend
+format: $(VENV)/.dev-ready ## Format the code, fix what ruff can fix, write redis_store/sync.pyi
+	@$(BIN)/python -m tests.support.sync_stub
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 

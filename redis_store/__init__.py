@@ -33,6 +33,7 @@ from redis_store.models import (
 from redis_store.pages import DateRange, Include, Page
 from redis_store.scores import ScoreStore
 from redis_store.store import RedisStore
+from redis_store.sync import SyncRedisStore
 from redis_store.workflows import WorkflowStore
 
 __version__ = "0.1.0"
@@ -69,6 +70,7 @@ __all__ = [
     "Score",
     "ScoreStore",
     "StoreClosedError",
+    "SyncRedisStore",
     "Thread",
     "ThreadExistsError",
     "ThreadNotFoundError",

@@ -24,6 +24,7 @@ from redis_store.maintenance import (
 from redis_store.memory import MemoryStore
 from redis_store.scores import ScoreStore
 from redis_store.settings import Settings
+from redis_store.sync import SyncRedisStore
 from redis_store.workflows import WorkflowStore
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class RedisStore:
         self._workflows = WorkflowStore(self._db)
         self._scores = ScoreStore(self._db)
         self._cache = CacheStore(self._db, cache_prefix, cache_ttl)
+        self._sync = SyncRedisStore(self)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -217,6 +219,14 @@ class RedisStore:
         if it is blocked for five seconds, or does not run any more, they are cut.
         """
         await self._lifecycle.close()
+
+    def sync(self) -> SyncRedisStore:
+        """Return this store with calls that block: ``with RedisStore(url).sync() as store``.
+
+        For scripts, views and tasks without an event loop; from any thread, also beside the
+        asynchronous calls. Always the same object; closing it closes this store.
+        """
+        return self._sync
 
     async def __aenter__(self) -> Self:
         """Initialise; on failure close again."""
