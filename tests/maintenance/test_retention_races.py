@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from redis_store import RedisStore, Resource
 from redis_store.maintenance import Pruned, Retention
@@ -31,7 +32,8 @@ async def _pruned_while(
     """Prune one kind, and use something before the given one of its round trips."""
     async with gated_store(place) as (pruning, gate):
         await pruning.ping()
-        vars(pruning)["_retention"] = Retention(**{kind: 10 * DAY})
+        settings = vars(pruning)["_settings"]
+        vars(pruning)["_settings"] = replace(settings, retention=Retention(**{kind: 10 * DAY}))
         gate.shut = True
         task = asyncio.ensure_future(pruning.prune())
         task.add_done_callback(lambda _: gate.moved.set())
