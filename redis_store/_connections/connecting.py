@@ -5,13 +5,17 @@ from codecs import lookup
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlencode
 
+import redis
 import redis.asyncio as aioredis
 from redis import exceptions
-from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.client import Pipeline
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.client import Pipeline as SyncPipeline
+from redis.cluster import ClusterPipeline as SyncClusterPipeline
 from redis.cluster import LoadBalancingStrategy
 
 from redis_store._connections.addresses import Address, Topology
@@ -24,6 +28,7 @@ from redis_store.errors import ConfigurationError
 
 ReadFrom = Literal["primary", "replica"]
 
+_PIPELINES = (Pipeline, ClusterPipeline, SyncPipeline, SyncClusterPipeline)
 _SENTINEL_LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
 
 
@@ -169,15 +174,32 @@ def topology_of(client: object) -> Topology:
     """Return the topology of a borrowed client.
 
     Raises:
-        ConfigurationError: The client is of another type.
+        ConfigurationError: The client cannot be used.
     """
-    if isinstance(client, aioredis.RedisCluster):
-        return "cluster"
-    if not isinstance(client, aioredis.Redis):
+    why = _unusable(client)
+    if why is not None:
         raise ConfigurationError(
-            "client must be a redis.asyncio.Redis or RedisCluster",
+            f"client {why}",
             code="CONFIGURATION_INVALID_CLIENT",
             details={"argument": "client", "type": type(client).__name__},
         )
-    is_sentinel = isinstance(client.connection_pool, SentinelConnectionPool)
+    if isinstance(client, aioredis.RedisCluster):
+        return "cluster"
+    is_sentinel = isinstance(cast("Any", client).connection_pool, SentinelConnectionPool)
     return "sentinel" if is_sentinel else "standalone"
+
+
+def _unusable(client: object) -> str | None:
+    """Say why a client cannot be used; ``None`` if it can."""
+    # Fakes and pipelines are subclasses of the clients that can.
+    make = getattr(getattr(client, "connection_pool", None), "connection_class", object)
+    kinds = (*type(client).__mro__, *getattr(make, "__mro__", (make,)))
+    if any(getattr(kind, "__module__", "").startswith("fakeredis") for kind in kinds):
+        return "is a fakeredis one, which has no server: use embedded:// in tests"
+    if isinstance(client, _PIPELINES):
+        return "is a pipeline: pass the client that made it"
+    if isinstance(client, (redis.Redis, redis.RedisCluster)):
+        return "is synchronous: pass a client of redis.asyncio"
+    if not isinstance(client, (aioredis.Redis, aioredis.RedisCluster)):
+        return "must be a redis.asyncio.Redis or RedisCluster"
+    return None
