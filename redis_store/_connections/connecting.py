@@ -2,11 +2,14 @@
 
 import ssl
 from codecs import lookup
+from collections.abc import Mapping
+from math import inf
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlencode
 
 import redis
 import redis.asyncio as aioredis
+from msgspec.structs import replace
 from redis import exceptions
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterNode, ClusterPipeline
@@ -18,6 +21,7 @@ from redis.client import Pipeline as SyncPipeline
 from redis.cluster import ClusterPipeline as SyncClusterPipeline
 from redis.cluster import LoadBalancingStrategy
 
+from redis_store._connections import client_options
 from redis_store._connections.addresses import Address, Topology
 from redis_store._connections.cluster import ClusterDeployment
 from redis_store._connections.deployment import Deployment, Limits
@@ -49,6 +53,9 @@ def connect(
     builders: dict[Topology, _Builder] = {"sentinel": _sentinel, "cluster": _cluster}
     build = builders.get(address.topology, _standalone)
     try:
+        given = {**_query_options(address), **options}
+        client_options.check(address, given)
+        limits = _limits(limits, given)
         return build(address, options, limits, reads_replicas=read_from == "replica")
     except ConfigurationError:
         raise
@@ -105,6 +112,8 @@ def _sentinel(
     deployment = SentinelDeployment(
         sentinel, str(address.service), limits, reads_replicas=reads_replicas
     )
+    # Sentinel takes any option, and a connection refuses those that it does not know.
+    deployment.client.connection_pool.make_connection()
     _check_encoding(deployment.client)
     return deployment
 
@@ -115,12 +124,14 @@ def _cluster(
     arguments = _arguments(address, options, limits)
     arguments.pop("db", None)
     nodes = [ClusterNode(host, port) for host, port in address.nodes]
-    # This makes redis-py send READONLY when it connects to a replica.
-    replicas = LoadBalancingStrategy.ROUND_ROBIN_REPLICAS if reads_replicas else None
     client = cast("Any", aioredis.RedisCluster)(
         startup_nodes=nodes,
         ssl=address.tls,
-        **{"load_balancing_strategy": replicas, **arguments},
+        # This makes redis-py send READONLY when it connects to a replica.
+        load_balancing_strategy=(
+            LoadBalancingStrategy.ROUND_ROBIN_REPLICAS if reads_replicas else None
+        ),
+        **arguments,
     )
     _check_encoding(client)
     return ClusterDeployment(client, limits, owned=True, reads_replicas=reads_replicas)
@@ -131,13 +142,31 @@ def _arguments(address: Address, options: dict[str, Any], limits: Limits) -> dic
     login = {"username": address.username, "password": address.password, "db": address.db}
     return {
         "max_connections": MAX_CONNECTIONS,
-        "socket_timeout": limits.timeout,
+        "socket_timeout": limits.silence,
+        "socket_connect_timeout": limits.silence,
+        "socket_keepalive": True,
         # A retry of redis-py could apply a write twice: its reply may have been lost.
         "retry": Retry(NoBackoff(), 0),
         **_query_options(address),
         **{name: value for name, value in login.items() if value is not None},
         **options,
     }
+
+
+def _limits(limits: Limits, options: Mapping[str, Any], probe_after: float = inf) -> Limits:
+    """Complete the limits by the options of a client.
+
+    Args:
+        limits: What the store asks for.
+        options: The client's options.
+        probe_after: Stands in for a ``health_check_interval`` of 0.
+    """
+    interval = options.get("health_check_interval", limits.probe_after)
+    return replace(
+        limits,
+        socket_timeout=options.get("socket_timeout"),
+        probe_after=interval or probe_after,
+    )
 
 
 def _query_options(address: Address) -> dict[str, Any]:
@@ -164,6 +193,8 @@ def borrow(client: "aioredis.Redis | aioredis.RedisCluster", limits: Limits) -> 
         ConfigurationError: The client's encoding is not UTF-8.
     """
     _check_encoding(client)
+    # 0 is redis-py's default for health_check_interval, and not always the caller's choice.
+    limits = _limits(limits, cast("Any", client).get_connection_kwargs(), limits.probe_after)
     if isinstance(client, aioredis.RedisCluster):
         reads_replicas = bool(client.read_from_replicas or client.load_balancing_strategy)
         return ClusterDeployment(client, limits, owned=False, reads_replicas=reads_replicas)
