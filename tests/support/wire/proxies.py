@@ -161,15 +161,11 @@ class ForgetfulFirewall(_PlainProxy):
 class _ForgottenFlow(_Flow):
     is_forgotten = False
 
-    async def to_server(self, data: bytes) -> None:
-        await self._drop()
-
-    async def to_client(self, data: bytes) -> None:
-        await self._drop()
-
-    async def _drop(self) -> None:
+    async def to_server(self, data: bytes) -> None:  # noqa: ARG002 - dropped, or passed on
         if self.is_forgotten:
             await anyio.sleep_forever()
+
+    to_client = to_server
 
 
 class CuttingProxy(_PlainProxy):
