@@ -189,10 +189,14 @@ class Multiplexer:
 
     def reconnect(self, reason: str) -> None:
         """Use new connections from now on; those in use close once their replies have come."""
-        for connection in list(self._last_answers):
-            self._last_answers[connection] = -inf
+        self._distrust_pool()
         for pipelined in (*self._dedicated, *filter(None, [self._shared])):
             pipelined.drain(reason)
+
+    def _distrust_pool(self) -> None:
+        """Let no connection of the pool be used again as it is."""
+        for connection in list(self._last_answers):
+            self._last_answers[connection] = -inf
 
     async def close(self) -> None:
         """Close the connections; calls under way fail."""
@@ -301,6 +305,8 @@ class Multiplexer:
             async with asyncio.timeout(seconds):
                 await future
         except (TimeoutError, BackendError):
+            # What happened to one may have happened to all: they are not probed one by one.
+            self._distrust_pool()
             return False
         return pipelined.usable
 

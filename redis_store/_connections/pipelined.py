@@ -21,6 +21,8 @@ from redis_store._connections.commands import Command, Replies
 from redis_store._connections.errors import unanswered
 
 _INCOMPLETE = object()
+# Bytes a second.
+_SLOWEST_UPLOAD = 500_000
 # Types of replies that are neither errors nor pushes: one lookup instead of two type checks.
 _PLAIN = frozenset({bytes, int, list, type(None)})
 
@@ -76,9 +78,7 @@ class PipelinedConnection(asyncio.Protocol):
         self._on_ready = on_ready
         # Why no more requests may be written; None while they may.
         self._end: str | None = None
-        # When bytes last came, or left this process.
-        self._last_progress = monotonic()
-        self._buffered = 0
+        self._last_received = monotonic()
         self._is_mid_reply = False
         # Redis replies in the order of the commands, so the first request owns the next reply. A
         # cancelled or expired one keeps its place until its replies came.
@@ -117,7 +117,7 @@ class PipelinedConnection(asyncio.Protocol):
     def write(self, requests: Sequence[Request]) -> None:
         """Write requests at once."""
         if not self.in_flight:
-            self._last_progress = monotonic()
+            self._last_received = monotonic()
         for request in requests:
             self._requests.append(request)
             self.in_flight += request.count
@@ -149,18 +149,16 @@ class PipelinedConnection(asyncio.Protocol):
 
     def is_idle(self, seconds: float) -> bool:
         """Whether no reply is due and none came for so long: the connection may be dead."""
-        return not self.in_flight and monotonic() - self._last_progress >= seconds
+        return not self.in_flight and monotonic() - self._last_received >= seconds
 
     def invalidate_if_silent(self, seconds: float) -> None:
-        """Close if replies are due and no byte came or left for so long."""
-        now, buffered = monotonic(), self._transport.get_write_buffer_size()
-        if buffered < self._buffered:
-            self._last_progress = now
-        self._buffered = buffered
-        if not self.in_flight or now - self._last_progress < seconds:
+        """Close if replies are due and nothing was received for so long."""
+        if not self.in_flight:
             return
         first = self._requests[0]
-        if first.blocks and len(first.replies) == first.count - 1:
+        # A large one may be on its way for long: kernels buffer megabytes.
+        silent = monotonic() - self._last_received - len(first.data) / _SLOWEST_UPLOAD
+        if silent < seconds or (first.blocks and len(first.replies) == first.count - 1):
             return
         reason = f"no reply came for {seconds:g} s"
         for request in self._requests:
@@ -169,7 +167,7 @@ class PipelinedConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Resolve requests, in order, with the replies that are complete."""
-        self._last_progress = monotonic()
+        self._last_received = monotonic()
         self._reader.feed(data)
         try:
             self._is_mid_reply = not self._deliver() or self._reader.has_data()

@@ -165,7 +165,7 @@ async def test_calls_wait_for_an_endpoint_that_moves_late(tmp_path: Path) -> Non
         await writing
 
 
-async def test_an_address_that_leads_to_a_replica_for_good(server: Server, tmp_path: Path) -> None:
+async def test_an_address_that_leads_to_a_replica_for_good(tmp_path: Path) -> None:
     """GEN-03: init says so at once; later one call waits for a failover, and others do not."""
     async with (
         await Server.start(server_binaries()[FIRST], workdir=tmp_path) as own,

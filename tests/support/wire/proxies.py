@@ -137,7 +137,13 @@ class MovingEndpoint(_PlainProxy):
 
 
 class ForgetfulFirewall(_PlainProxy):
-    """Drops what goes over connections that it forgot, without a word to either side."""
+    """Drops what goes over connections that it forgot, without a word to either side.
+
+    Attributes:
+        bytes_per_second: How fast it passes on what clients send; 0 is at once.
+    """
+
+    bytes_per_second = 0
 
     def __init__(self, server_socket: str, *, tcp: bool = False) -> None:
         super().__init__(server_socket, tcp=tcp)
@@ -154,18 +160,24 @@ class ForgetfulFirewall(_PlainProxy):
             flow.is_forgotten = True
 
     def _flow(self) -> _Flow:
-        self._flows.append(_ForgottenFlow())
+        self._flows.append(_ForgottenFlow(self))
         return self._flows[-1]
 
 
 class _ForgottenFlow(_Flow):
     is_forgotten = False
 
-    async def to_server(self, data: bytes) -> None:  # noqa: ARG002 - dropped, or passed on
+    def __init__(self, proxy: ForgetfulFirewall) -> None:
+        self._proxy = proxy
+
+    async def to_server(self, data: bytes) -> None:
+        if self._proxy.bytes_per_second:
+            await anyio.sleep(len(data) / self._proxy.bytes_per_second)
+        await self.to_client(data)
+
+    async def to_client(self, data: bytes) -> None:  # noqa: ARG002 - dropped, or passed on
         if self.is_forgotten:
             await anyio.sleep_forever()
-
-    to_client = to_server
 
 
 class CuttingProxy(_PlainProxy):
