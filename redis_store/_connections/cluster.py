@@ -180,11 +180,11 @@ class ClusterDeployment(Deployment):
         return self._multiplexer_of(node) if node is not None and not nodes else None
 
     async def _attempt(self, pending: PendingCommands) -> None:
-        """Send the pending commands once; refresh the map of slots if it may be out of date."""
-        await super()._attempt(pending)
+        """Send the pending commands once; first refresh the map of slots if it may be outdated."""
         error = pending.error
-        if pending.positions and error is not None and error.details["reason"] not in _REDIRECTS:
+        if error is not None and error.details["reason"] not in _REDIRECTS:
             await self._refresh()
+        await super()._attempt(pending)
 
     def _assign(self, pending: PendingCommands) -> list[NodeBatch]:
         groups: defaultdict[tuple[ClusterNode, bool], list[int]] = defaultdict(list)

@@ -187,8 +187,8 @@ class CuttingProxy(_PlainProxy):
         cuts: How many it cut.
     """
 
-    def __init__(self, server_socket: str, word: bytes) -> None:
-        super().__init__(server_socket)
+    def __init__(self, server_socket: str, word: bytes, *, tcp: bool = False) -> None:
+        super().__init__(server_socket, tcp=tcp)
         self.word = word
         self.cuts = 0
 
