@@ -91,9 +91,11 @@ async def test_calls_outlive_a_primary_that_hangs(owned: bool, tmp_path: Path) -
 
 @asynccontextmanager
 async def _cut_server(server: Server) -> AsyncGenerator[tuple[RedisStore, list[CuttingProxy]]]:
-    async with CuttingProxy(server.socket, WORD.encode()) as proxy:
-        async with RedisStore(proxy.url, operation_timeout=TIMEOUT) as store:
-            yield store, [proxy]
+    async with (
+        CuttingProxy(server.socket, WORD.encode()) as proxy,
+        RedisStore(proxy.url, operation_timeout=TIMEOUT) as store,
+    ):
+        yield store, [proxy]
 
 
 @asynccontextmanager
