@@ -21,9 +21,11 @@ from redis.asyncio.cluster import ClusterNode
 
 from redis_store._connections.commands import Command, Reply, is_read
 from redis_store._connections.current_call import current_call
-from redis_store._connections.deployment import Deployment, Limits, NodeBatch, PendingCommands
+from redis_store._connections.deployment import Deployment, Limits, NodeBatch
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import MAX_CONNECTIONS, Connection, Multiplexer, Pool
+from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.pending_commands import PendingCommands
+from redis_store._connections.pools import MAX_CONNECTIONS, Connection, Pool
 from redis_store._connections.slots import slot_of
 from redis_store._connections.standalone import scan_command
 from redis_store.errors import BackendError

@@ -25,7 +25,7 @@ from redis_store._connections import client_options
 from redis_store._connections.addresses import Address, Topology
 from redis_store._connections.cluster import ClusterDeployment
 from redis_store._connections.deployment import Deployment, Limits
-from redis_store._connections.multiplexer import MAX_CONNECTIONS
+from redis_store._connections.pools import MAX_CONNECTIONS
 from redis_store._connections.sentinel import SentinelDeployment, Sentinels
 from redis_store._connections.standalone import StandaloneDeployment
 from redis_store.errors import ConfigurationError

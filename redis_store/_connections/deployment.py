@@ -9,7 +9,7 @@ Tests: ``tests/faults/test_outages.py``, ``tests/faults/test_server_errors.py``,
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -18,27 +18,21 @@ import msgspec
 from redis_store._connections.commands import Command, Replies, Reply, is_read
 from redis_store._connections.current_call import current_call
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import PROBE_AFTER, Connection, Multiplexer, Pool
+from redis_store._connections.multiplexer import PROBE_AFTER, Multiplexer
+from redis_store._connections.pending_commands import PendingCommands
 from redis_store._connections.pipelined import cut
-from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
+from redis_store._connections.pools import Connection, Pool
+from redis_store.errors import BackendError, BackendTimeoutError
 
-_LONGEST_PAUSE = 0.25
 # WAIT blocks for at most this share of the time left, and ends at least so many seconds before the
 # deadline: servers check timeouts of blocked clients ten times a second, and its reply must come.
 _WAIT_SHARE = 0.5
 _WAIT_MARGIN = 0.3
 
-# Pauses between attempts whose replies were lost: what the commands do may be the reason.
-_FIRST_LOSS_PAUSE = 0.05
-_LONGEST_LOSS_PAUSE = 2.0
 
-# Error replies that pass: the command was not applied, and may be later.
-_TEMPORARY = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
 # Error replies of a server that the connection should not lead to, or without a login: a primary
 # that was demoted, and a connection on which the login was skipped. A new connection may cure them.
 _MISDIRECTED = frozenset({"READONLY", "MASTERDOWN", "NOAUTH"})
-# Connection failures that no retry cures.
-_PERMANENT = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,66 +58,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         """
         given = self.socket_timeout
         return given if given and given < self.timeout else self.timeout / 2
-
-
-class PendingCommands:
-    """Commands awaiting their replies, over one attempt or several.
-
-    Attributes:
-        replies: The replies so far.
-        positions: Which commands must be sent in the next attempt.
-        error: Why they must; the latest reason.
-        ask_targets: The node of a cluster that ASK named for a command's next attempt.
-        attempts: How many there were.
-        losses: How many of them ended without replies to what had been sent.
-    """
-
-    def __init__(self, commands: Sequence[Command], *, repeatable: bool) -> None:
-        self.commands = commands
-        self.replies = Replies([None] * len(commands))
-        self.positions: list[int] = list(range(len(commands)))
-        self.error: BackendError | None = None
-        self.ask_targets: dict[int, Any] = {}
-        self.attempts = 0
-        self.losses = 0
-        self._repeatable = repeatable
-
-    def take(self) -> list[int]:
-        """Return the positions to send now; none is left unless it is requeued."""
-        positions, self.positions = self.positions, []
-        self.attempts += 1
-        return positions
-
-    def requeue(self, positions: Sequence[int], error: BackendError) -> None:
-        """Send commands again in the next attempt: they were not applied, or are repeatable."""
-        self.error = error
-        self.positions += positions
-
-    def lose(self, positions: Sequence[int], error: BackendError) -> None:
-        """Requeue commands that got no reply, or raise the error if they must not be sent again."""
-        is_lost = isinstance(error, (BackendUnavailableError, BackendTimeoutError))
-        in_doubt = error.details.get("in_doubt", False)
-        if (
-            not is_lost
-            or (in_doubt and not self._repeatable)
-            or error.details["reason"] in _PERMANENT
-        ):
-            raise error
-        self.losses += in_doubt
-        self.requeue(positions, error)
-
-    def resolve(self, position: int, reply: Reply) -> None:
-        """Store a command's reply, or requeue the command after a temporary error."""
-        if not isinstance(reply, Exception):
-            self.replies[position] = reply
-            return
-        error = translate(reply)
-        error.__cause__ = reply
-        if error.details["reason"] in _TEMPORARY:
-            self.requeue([position], error)
-        else:
-            self.replies[position] = error
-            self.replies.has_errors = True
 
 
 class NodeBatch(NamedTuple):
@@ -268,21 +202,19 @@ class Deployment(ABC):
         """Attempt until no command is pending, or the call's deadline passes."""
         try:
             async with asyncio.timeout(self._deadline() - monotonic()):
-                for pause in _pauses():
+                while True:
                     await attempt(pending)
                     if not pending.positions:
                         return
                     self._raise_unless_retrying(pending)
-                    await asyncio.sleep(max(pause, _loss_pause(pending.losses)))
+                    await asyncio.sleep(pending.pause())
         except TimeoutError as exc:
             # An attempt's BackendTimeoutError is a TimeoutError too, and says more.
             if isinstance(exc, BackendError):
                 raise
             if pending.error is None or isinstance(pending.error, BackendTimeoutError):
                 raise _timed_out(self.limits.timeout, pending.commands) from exc
-            pending.error.details["attempts"] = pending.attempts
-            pending.error.args = (f"{pending.error}; {pending.attempts} attempts were made",)
-            raise pending.error from exc
+            raise pending.exhausted() from exc
 
     def _raise_unless_retrying(self, pending: PendingCommands) -> None:
         if pending.positions and pending.error is not None and not self.retries:
@@ -398,20 +330,6 @@ def _outcome(future: asyncio.Future[Replies]) -> Replies | BackendError:
         return future.result()
     except BackendError as error:
         return error
-
-
-def _pauses() -> Iterator[float]:
-    """Yield the seconds between attempts: none before the second, as a redirect needs no pause."""
-    yield 0.0
-    pause = 0.005
-    while True:
-        yield pause
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _loss_pause(losses: int) -> float:
-    """Return how long to pause after so many losses: the first may be a failover's."""
-    return min(_FIRST_LOSS_PAUSE * 2 ** (losses - 2), _LONGEST_LOSS_PAUSE) if losses > 1 else 0.0
 
 
 def _timed_out(seconds: float, commands: Sequence[Command]) -> BackendTimeoutError:

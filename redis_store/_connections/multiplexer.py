@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from math import inf
 from time import monotonic
-from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from anyio import CancelScope, Semaphore
@@ -18,10 +17,9 @@ from redis import exceptions
 from redis_store._connections.commands import Command, Replies
 from redis_store._connections.errors import unanswered
 from redis_store._connections.pipelined import PipelinedConnection, Request, is_stale, pack
+from redis_store._connections.pools import Connection, Pool
 from redis_store.errors import BackendError
 
-# Per server. Callers wait for one of these: redis-py's own pools would raise instead.
-MAX_CONNECTIONS = 50
 # Commands in flight on the shared connection.
 MAX_IN_FLIGHT = 10_000
 # Larger requests get a dedicated connection. At 14 bytes or more per command, a shared request has
@@ -37,81 +35,6 @@ _NEARLY_SILENT = 0.9
 PROBE_AFTER = 10.0
 _PROBE_SHARE = 0.2
 _PROBE = pack(("PING",))
-
-
-class Connection(Protocol):
-    """The methods of ``redis.asyncio.Connection`` that are used."""
-
-    # Signatures are redis-py's.
-    # ruff: disable[FBT001, FBT002]
-    async def connect(self) -> None: ...
-    async def disconnect(self, nowait: bool = False) -> None: ...
-    def should_reconnect(self) -> bool: ...
-
-    # ruff: enable[FBT001, FBT002]
-
-
-class Pool(Protocol):
-    """A pool of connections to one server."""
-
-    @property
-    def size(self) -> int:
-        """How many connections may be acquired at once."""
-        ...
-
-    async def acquire(self) -> Connection:
-        """Return a connected connection."""
-        ...
-
-    async def release(self, connection: Connection) -> None:
-        """Take a connection back, whatever its state."""
-        ...
-
-    def empty(self) -> list[Connection]:
-        """Forget all connections, in use or not, and return them as they are."""
-        ...
-
-
-class ClientPool:
-    """The pool of a ``redis.asyncio.Redis``.
-
-    Args:
-        pool: The pool.
-        most: At most so many of its connections are acquired at once.
-    """
-
-    def __init__(self, pool: object, most: float = MAX_CONNECTIONS) -> None:
-        self._pool = cast("Any", pool)
-        self.size: int = min(self._pool.max_connections, most)
-
-    async def acquire(self) -> Connection:
-        """Return a connected connection."""
-        try:
-            return cast("Connection", await self._pool.get_connection())
-        except exceptions.RedisError:
-            raise
-        except BaseException:
-            # What a credential provider raises leaves the connection open, without a login, and
-            # redis-py would hand it out as connected. No other task may run before it is closed:
-            # disconnect(nowait=True) does not suspend.
-            for connection in tuple(self._pool._available_connections):  # noqa: SLF001
-                await connection.disconnect(nowait=True)
-            raise
-
-    async def release(self, connection: Connection) -> None:
-        """Take a connection back, whatever its state."""
-        await self._pool.release(connection)
-
-    def empty(self) -> list[Connection]:
-        """Forget all connections, in use or not, and return them as they are."""
-        pool = self._pool
-        connections = [*pool._available_connections, *pool._in_use_connections]  # noqa: SLF001
-        pool.reset()
-        # A lock belongs to the first event loop that had to wait for it.
-        pool._lock = asyncio.Lock()  # noqa: SLF001
-        if hasattr(pool, "_condition"):
-            pool._condition = asyncio.Condition()  # noqa: SLF001
-        return connections
 
 
 class Multiplexer:

@@ -14,7 +14,8 @@ from redis import exceptions
 from redis_store._connections.commands import Command, is_read
 from redis_store._connections.current_call import current_call
 from redis_store._connections.deployment import Limits
-from redis_store._connections.multiplexer import ClientPool, Multiplexer, Pool
+from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.pools import ClientPool, Pool
 from redis_store._connections.standalone import StandaloneDeployment, multiplexer_of
 from redis_store.errors import BackendError, BackendUnavailableError
 

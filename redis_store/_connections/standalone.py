@@ -11,13 +11,10 @@ from typing import Any, cast
 import redis.asyncio as aioredis
 
 from redis_store._connections.commands import Command
-from redis_store._connections.deployment import Deployment, Limits, NodeBatch, PendingCommands
-from redis_store._connections.multiplexer import (
-    MAX_CONNECTIONS,
-    ClientPool,
-    Multiplexer,
-    Pool,
-)
+from redis_store._connections.deployment import Deployment, Limits, NodeBatch
+from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.pending_commands import PendingCommands
+from redis_store._connections.pools import MAX_CONNECTIONS, ClientPool, Pool
 from redis_store.errors import BackendError
 
 _SCAN_COUNT = 1000

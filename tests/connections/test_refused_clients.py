@@ -1,7 +1,7 @@
 """Clients and event loops that a store cannot use: each is refused in one sentence."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -9,18 +9,19 @@ import redis.asyncio as aioredis
 
 from redis_store import ConfigurationError, RedisStore
 
+_ASYNC, _SYNC = cast("Any", aioredis), cast("Any", redis)
 CLIENTS: dict[str, tuple[Callable[[], object], str]] = {
     "synchronous": (redis.Redis, "client is synchronous: pass a client of redis.asyncio"),
     "a pipeline": (
-        lambda: aioredis.Redis().pipeline(),
+        lambda: _ASYNC.Redis().pipeline(),
         "client is a pipeline: pass the client that made it",
     ),
     "a cluster's pipeline": (
-        lambda: aioredis.RedisCluster(host="h").pipeline(),
+        lambda: _ASYNC.RedisCluster(host="h").pipeline(),
         "client is a pipeline: pass the client that made it",
     ),
     "a synchronous pipeline": (
-        lambda: redis.Redis().pipeline(),
+        lambda: _SYNC.Redis().pipeline(),
         "client is a pipeline: pass the client that made it",
     ),
     "a pool": (

@@ -1,7 +1,7 @@
 """A cluster whose nodes give addresses that clients must translate, as behind a NAT."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -34,7 +34,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     binary = server_binaries()[FIRST]
     async with Cluster(binary, workdir=workdir, replicas=0, args=args) as started:
         for node in started.nodes:
-            await until(lambda asked=node: _is_hidden(asked), "all are known by that name", 10)
+            await until(partial(_is_hidden, node), "all are known by that name", 10)
         yield started
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, cast
@@ -95,7 +96,7 @@ async def _cluster(stack: AsyncExitStack, workdir: Path, *, owned: bool) -> Movi
     async def fail_over() -> None:
         for replica in await cluster.replicas():
             await replica("CLUSTER", "FAILOVER")
-            await until(lambda node=replica: _is_primary(node), "a replica took over", 10)
+            await until(partial(_is_primary, replica), "a replica took over", 10)
 
     if owned:
         return Moving(lambda: RedisStore(cluster.url, operation_timeout=TIMEOUT), fail_over)
