@@ -9,6 +9,7 @@ import anyio
 from redis_store._connections import handshake
 from redis_store._connections.current_call import Call, current_call
 from redis_store._connections.deployment import Deployment
+from redis_store._connections.loops import running_loop
 from redis_store._engine.database import Database
 from redis_store.embedded import EmbeddedServer
 from redis_store.errors import ConfigurationError, StoreClosedError
@@ -66,6 +67,7 @@ class Lifecycle:
 
     async def close(self) -> None:
         """Close the connections of every event loop, and the embedded server. Idempotent."""
+        running_loop()
         # Before any await: a loop that connects from now on is refused.
         self._closed = True
         # Shielded from its first await on: connections must not outlive a cancelled caller.
@@ -81,7 +83,7 @@ class Lifecycle:
         """Return the redis.asyncio client of the running event loop, or else the latest one."""
         self._check_open()
         deployment = self.deployment
-        with suppress(RuntimeError):  # no event loop runs
+        with suppress(ConfigurationError):  # no event loop runs
             deployment = self.db.loops.get().deployment or deployment
         if deployment is None:
             raise ConfigurationError(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from redis_store._connections import addresses, connecting
+from redis_store._connections import addresses, client_options, connecting
 from redis_store._connections.addresses import Address
 from redis_store._connections.connecting import ReadFrom
 from redis_store._connections.deployment import Deployment, Limits
@@ -58,7 +58,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         _check_ttl("cache_ttl", self.cache_ttl)
         if self.thread_ttl is not None:
             _check_duration("thread_ttl", self.thread_ttl)
-        _check_options(self.client_options)
         _check_choice("indexes", self.indexes, ("managed", "scan"))
         _check_retention(self.retention)
         _check_int("min_replicas", self.min_replicas, least=0)
@@ -66,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         _check_duration("operation_timeout", self.operation_timeout)
         if self.client is not None:
             self._check_left_to_client()
+        else:
+            client_options.check(self.address, self.client_options)
         if self.hash_tags is False and self.address.topology == "cluster":
             raise _wrong("hash_tags", "must be on for a cluster")
 
@@ -193,12 +194,6 @@ def _check_duration(argument: str, value: object) -> None:
 def _check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise _wrong(argument, f"must be one of {allowed}")
-
-
-def _check_options(options: dict[str, Any]) -> None:
-    for argument in ("connection_pool", "unix_socket_path"):
-        if argument in options:
-            raise _wrong(argument, "says where to connect: pass a client or a connection string")
 
 
 def _check_retention(value: object) -> None:

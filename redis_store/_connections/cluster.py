@@ -21,9 +21,11 @@ from redis.asyncio.cluster import ClusterNode
 
 from redis_store._connections.commands import Command, Reply, is_read
 from redis_store._connections.current_call import current_call
-from redis_store._connections.deployment import Deployment, Limits, NodeBatch, PendingCommands
+from redis_store._connections.deployment import Deployment, Limits, NodeBatch
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import MAX_CONNECTIONS, Connection, Multiplexer, Pool
+from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.pending_commands import PendingCommands
+from redis_store._connections.pools import MAX_CONNECTIONS, Connection, Pool
 from redis_store._connections.slots import slot_of
 from redis_store._connections.standalone import scan_command
 from redis_store.errors import BackendError
@@ -51,6 +53,8 @@ class NodePool:
                 await connection.disconnect()
             await connection.connect()
         except BaseException:
+            # What a credential provider raises leaves it open, without a login.
+            await connection.disconnect(nowait=True)
             self._node.release(cast("Any", connection))
             raise
         return connection
@@ -178,11 +182,11 @@ class ClusterDeployment(Deployment):
         return self._multiplexer_of(node) if node is not None and not nodes else None
 
     async def _attempt(self, pending: PendingCommands) -> None:
-        """Send the pending commands once; refresh the map of slots if it may be out of date."""
-        await super()._attempt(pending)
+        """Send the pending commands once; first refresh the map of slots if it may be outdated."""
         error = pending.error
-        if pending.positions and error is not None and error.details["reason"] not in _REDIRECTS:
+        if error is not None and error.details["reason"] not in _REDIRECTS:
             await self._refresh()
+        await super()._attempt(pending)
 
     def _assign(self, pending: PendingCommands) -> list[NodeBatch]:
         groups: defaultdict[tuple[ClusterNode, bool], list[int]] = defaultdict(list)
@@ -210,7 +214,7 @@ class ClusterDeployment(Deployment):
         """Record a reply, or the node that a redirect names for the next attempt."""
         # MovedError is a subclass of AskError.
         if not isinstance(reply, exceptions.AskError):
-            pending.resolve(position, reply)
+            super()._record_reply(pending, position, reply, multiplexer)
             return
         redirect = cast("Any", reply)
         target = self._node_at(redirect.host or multiplexer.host, redirect.port)
@@ -223,7 +227,9 @@ class ClusterDeployment(Deployment):
         pending.requeue([position], translate(reply))
 
     def _node_at(self, host: str, port: int) -> ClusterNode:
+        """Return the node at an address that a node of the cluster gave."""
         manager = self.client.nodes_manager
+        host, port = manager.remap_host_port(host, port)
         node = manager.get_node(host, port)
         if node is None:
             node = ClusterNode(host, port, "primary", **manager.connection_kwargs)
@@ -242,16 +248,25 @@ class ClusterDeployment(Deployment):
         nodes: Sequence[ClusterNode] = self.client.nodes_manager.slots_cache.get(slot, ())
         call = current_call.get()
         reads = self._reads_replicas and call is not None and call.read_only
+        if not (reads and len(nodes) > 1 and is_read(command)):
+            return nodes[0] if nodes else None
+        fit = [node for node in nodes if not self._is_failing(node)] or nodes
         # The primary comes first. A retry goes there, as the replica may be the trouble.
-        if reads and len(nodes) > 1 and not is_retry and is_read(command):
-            return random.choice(nodes[1:])  # noqa: S311 - not for security
-        return nodes[0] if nodes else None
+        replicas = [] if is_retry else [node for node in fit if node != nodes[0]]
+        return random.choice(replicas) if replicas else fit[0]  # noqa: S311 - not for security
+
+    def _is_failing(self, node: ClusterNode) -> bool:
+        return self._is_avoided(self._multiplexers.get(node.name))
 
     def _multiplexer_of(self, node: ClusterNode) -> Multiplexer:
         known = self._multiplexers.get(node.name)
         if known is None:
             known = self._multiplexers[node.name] = Multiplexer(
-                NodePool(node), owned=self._owned, timeout=self.limits.timeout, host=node.host
+                NodePool(node),
+                owned=self._owned,
+                timeout=self.limits.silence,
+                probe_after=self.limits.probe_after,
+                host=node.host,
             )
         return known
 
@@ -261,8 +276,9 @@ class ClusterDeployment(Deployment):
             if not self.retries or monotonic() - self._refreshed < _REFRESH_INTERVAL:
                 return
             try:
-                await self.client.nodes_manager.initialize()
-            except _UNREACHABLE:
+                async with asyncio.timeout(self.limits.silence):
+                    await self._fetch_map()
+            except (*_UNREACHABLE, TimeoutError):
                 # The old map stays, and the caller retries until its deadline.
                 return
             finally:
@@ -271,6 +287,19 @@ class ClusterDeployment(Deployment):
             nodes = self.client.nodes_manager.nodes_cache
             for name in [name for name in self._multiplexers if name not in nodes]:
                 await self._multiplexers.pop(name).close()
+
+    async def _fetch_map(self) -> None:
+        """Fetch the map of slots from nodes that did not fail lately, if there are any."""
+        manager = self.client.nodes_manager
+        known: dict[str, ClusterNode] = dict(manager.startup_nodes)
+        fit = {name: node for name, node in known.items() if not self._is_failing(node)}
+        manager.startup_nodes = fit or known
+        try:
+            await manager.initialize()
+        finally:
+            # redis-py replaces them, unless it failed, or must keep them as they were given.
+            if manager.startup_nodes.keys() == fit.keys():
+                manager.startup_nodes = known
 
 
 def _first_key(command: Command) -> str | None:

@@ -2,28 +2,37 @@
 
 import ssl
 from codecs import lookup
+from collections.abc import Mapping
+from math import inf
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlencode
 
+import redis
 import redis.asyncio as aioredis
+from msgspec.structs import replace
 from redis import exceptions
-from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.client import Pipeline
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.client import Pipeline as SyncPipeline
+from redis.cluster import ClusterPipeline as SyncClusterPipeline
 from redis.cluster import LoadBalancingStrategy
 
+from redis_store._connections import client_options
 from redis_store._connections.addresses import Address, Topology
 from redis_store._connections.cluster import ClusterDeployment
 from redis_store._connections.deployment import Deployment, Limits
-from redis_store._connections.multiplexer import MAX_CONNECTIONS
+from redis_store._connections.pools import MAX_CONNECTIONS
 from redis_store._connections.sentinel import SentinelDeployment, Sentinels
 from redis_store._connections.standalone import StandaloneDeployment
 from redis_store.errors import ConfigurationError
 
 ReadFrom = Literal["primary", "replica"]
 
+_PIPELINES = (Pipeline, ClusterPipeline, SyncPipeline, SyncClusterPipeline)
 _SENTINEL_LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
 
 
@@ -44,6 +53,9 @@ def connect(
     builders: dict[Topology, _Builder] = {"sentinel": _sentinel, "cluster": _cluster}
     build = builders.get(address.topology, _standalone)
     try:
+        given = {**_query_options(address), **options}
+        client_options.check(address, given)
+        limits = _limits(limits, given)
         return build(address, options, limits, reads_replicas=read_from == "replica")
     except ConfigurationError:
         raise
@@ -100,6 +112,8 @@ def _sentinel(
     deployment = SentinelDeployment(
         sentinel, str(address.service), limits, reads_replicas=reads_replicas
     )
+    # Sentinel takes any option, and a connection refuses those that it does not know.
+    deployment.client.connection_pool.make_connection()
     _check_encoding(deployment.client)
     return deployment
 
@@ -110,12 +124,14 @@ def _cluster(
     arguments = _arguments(address, options, limits)
     arguments.pop("db", None)
     nodes = [ClusterNode(host, port) for host, port in address.nodes]
-    # This makes redis-py send READONLY when it connects to a replica.
-    replicas = LoadBalancingStrategy.ROUND_ROBIN_REPLICAS if reads_replicas else None
     client = cast("Any", aioredis.RedisCluster)(
         startup_nodes=nodes,
         ssl=address.tls,
-        **{"load_balancing_strategy": replicas, **arguments},
+        # This makes redis-py send READONLY when it connects to a replica.
+        load_balancing_strategy=(
+            LoadBalancingStrategy.ROUND_ROBIN_REPLICAS if reads_replicas else None
+        ),
+        **arguments,
     )
     _check_encoding(client)
     return ClusterDeployment(client, limits, owned=True, reads_replicas=reads_replicas)
@@ -126,13 +142,31 @@ def _arguments(address: Address, options: dict[str, Any], limits: Limits) -> dic
     login = {"username": address.username, "password": address.password, "db": address.db}
     return {
         "max_connections": MAX_CONNECTIONS,
-        "socket_timeout": limits.timeout,
+        "socket_timeout": limits.silence,
+        "socket_connect_timeout": limits.silence,
+        "socket_keepalive": True,
         # A retry of redis-py could apply a write twice: its reply may have been lost.
         "retry": Retry(NoBackoff(), 0),
         **_query_options(address),
         **{name: value for name, value in login.items() if value is not None},
         **options,
     }
+
+
+def _limits(limits: Limits, options: Mapping[str, Any], probe_after: float = inf) -> Limits:
+    """Complete the limits by the options of a client.
+
+    Args:
+        limits: What the store asks for.
+        options: The client's options.
+        probe_after: Stands in for a ``health_check_interval`` of 0.
+    """
+    interval = options.get("health_check_interval", limits.probe_after)
+    return replace(
+        limits,
+        socket_timeout=options.get("socket_timeout"),
+        probe_after=interval or probe_after,
+    )
 
 
 def _query_options(address: Address) -> dict[str, Any]:
@@ -159,6 +193,8 @@ def borrow(client: "aioredis.Redis | aioredis.RedisCluster", limits: Limits) -> 
         ConfigurationError: The client's encoding is not UTF-8.
     """
     _check_encoding(client)
+    # 0 is redis-py's default for health_check_interval, and not always the caller's choice.
+    limits = _limits(limits, cast("Any", client).get_connection_kwargs(), limits.probe_after)
     if isinstance(client, aioredis.RedisCluster):
         reads_replicas = bool(client.read_from_replicas or client.load_balancing_strategy)
         return ClusterDeployment(client, limits, owned=False, reads_replicas=reads_replicas)
@@ -169,15 +205,32 @@ def topology_of(client: object) -> Topology:
     """Return the topology of a borrowed client.
 
     Raises:
-        ConfigurationError: The client is of another type.
+        ConfigurationError: The client cannot be used.
     """
-    if isinstance(client, aioredis.RedisCluster):
-        return "cluster"
-    if not isinstance(client, aioredis.Redis):
+    why = _unusable(client)
+    if why is not None:
         raise ConfigurationError(
-            "client must be a redis.asyncio.Redis or RedisCluster",
+            f"client {why}",
             code="CONFIGURATION_INVALID_CLIENT",
             details={"argument": "client", "type": type(client).__name__},
         )
-    is_sentinel = isinstance(client.connection_pool, SentinelConnectionPool)
+    if isinstance(client, aioredis.RedisCluster):
+        return "cluster"
+    is_sentinel = isinstance(cast("Any", client).connection_pool, SentinelConnectionPool)
     return "sentinel" if is_sentinel else "standalone"
+
+
+def _unusable(client: object) -> str | None:
+    """Say why a client cannot be used; ``None`` if it can."""
+    # Fakes and pipelines are subclasses of the clients that can.
+    make = getattr(getattr(client, "connection_pool", None), "connection_class", object)
+    kinds = (*type(client).__mro__, *getattr(make, "__mro__", (make,)))
+    if any(getattr(kind, "__module__", "").startswith("fakeredis") for kind in kinds):
+        return "is a fakeredis one, which has no server: use embedded:// in tests"
+    if isinstance(client, _PIPELINES):
+        return "is a pipeline: pass the client that made it"
+    if isinstance(client, (redis.Redis, redis.RedisCluster)):
+        return "is synchronous: pass a client of redis.asyncio"
+    if not isinstance(client, (aioredis.Redis, aioredis.RedisCluster)):
+        return "must be a redis.asyncio.Redis or RedisCluster"
+    return None

@@ -9,7 +9,7 @@ Tests: ``tests/faults/test_outages.py``, ``tests/faults/test_server_errors.py``,
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -18,20 +18,21 @@ import msgspec
 from redis_store._connections.commands import Command, Replies, Reply, is_read
 from redis_store._connections.current_call import current_call
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import Connection, Multiplexer, Pool
+from redis_store._connections.multiplexer import PROBE_AFTER, Multiplexer
+from redis_store._connections.pending_commands import PendingCommands
 from redis_store._connections.pipelined import cut
-from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
+from redis_store._connections.pools import Connection, Pool
+from redis_store.errors import BackendError, BackendTimeoutError
 
-_LONGEST_PAUSE = 0.25
 # WAIT blocks for at most this share of the time left, and ends at least so many seconds before the
 # deadline: servers check timeouts of blocked clients ten times a second, and its reply must come.
 _WAIT_SHARE = 0.5
 _WAIT_MARGIN = 0.3
 
-# Error replies that pass: the command was not applied, and may be later.
-_TEMPORARY = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
-# Connection failures that no retry cures.
-_PERMANENT = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
+
+# Error replies of a server that the connection should not lead to, or without a login: a primary
+# that was demoted, and a connection on which the login was skipped. A new connection may cure them.
+_MISDIRECTED = frozenset({"READONLY", "MASTERDOWN", "NOAUTH"})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,60 +41,23 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         timeout: Seconds for a public call, retries included.
         min_replicas: How many replicas must confirm a write.
+        socket_timeout: That option of the client, if it has it.
+        probe_after: Seconds of idleness after which a connection is probed before it is used.
     """
 
     timeout: float
     min_replicas: int = 0
+    socket_timeout: float | None = None
+    probe_after: float = PROBE_AFTER
 
+    @property
+    def silence(self) -> float:
+        """Seconds without a reply after which a connection counts as dead.
 
-class PendingCommands:
-    """Commands awaiting their replies, over one attempt or several.
-
-    Attributes:
-        replies: The replies so far.
-        positions: Which commands must be sent in the next attempt.
-        error: Why they must; the latest reason.
-        ask_targets: The node of a cluster that ASK named for a command's next attempt.
-    """
-
-    def __init__(self, commands: Sequence[Command], *, repeatable: bool) -> None:
-        self.commands = commands
-        self.replies = Replies([None] * len(commands))
-        self.positions: list[int] = list(range(len(commands)))
-        self.error: BackendError | None = None
-        self.ask_targets: dict[int, Any] = {}
-        self._repeatable = repeatable
-
-    def take(self) -> list[int]:
-        """Return the positions to send now; none is left unless it is requeued."""
-        positions, self.positions = self.positions, []
-        return positions
-
-    def requeue(self, positions: Sequence[int], error: BackendError) -> None:
-        """Send commands again in the next attempt: they were not applied, or are repeatable."""
-        self.error = error
-        self.positions += positions
-
-    def lose(self, positions: Sequence[int], error: BackendError) -> None:
-        """Requeue commands that got no reply, or raise the error if they must not be sent again."""
-        is_lost = isinstance(error, (BackendUnavailableError, BackendTimeoutError))
-        in_doubt = error.details.get("in_doubt", False) and not self._repeatable
-        if not is_lost or in_doubt or error.details["reason"] in _PERMANENT:
-            raise error
-        self.requeue(positions, error)
-
-    def resolve(self, position: int, reply: Reply) -> None:
-        """Store a command's reply, or requeue the command after a temporary error."""
-        if not isinstance(reply, Exception):
-            self.replies[position] = reply
-            return
-        error = translate(reply)
-        error.__cause__ = reply
-        if error.details["reason"] in _TEMPORARY:
-            self.requeue([position], error)
-        else:
-            self.replies[position] = error
-            self.replies.has_errors = True
+        Less than ``timeout``, so that the call can go on with another connection.
+        """
+        given = self.socket_timeout
+        return given if given and given < self.timeout else self.timeout / 2
 
 
 class NodeBatch(NamedTuple):
@@ -130,6 +94,10 @@ class Deployment(ABC):
         self.retries = False
         # Kept, as to free a transport unregisters its socket from the epoll that a fork shares.
         self._parents_connections: list[list[Connection]] = []
+        # When the primary first refused a write as a replica; None once it has taken one again.
+        self._demoted_at: float | None = None
+        # Until when reads go elsewhere: servers that could not be reached or did not answer.
+        self._avoided: dict[Multiplexer, float] = {}
 
     @abstractmethod
     async def discover(self) -> None:
@@ -195,6 +163,8 @@ class Deployment(ABC):
             try:
                 outcome = await multiplexer.send(commands, deadline)
                 if not outcome.has_errors:
+                    if self._demoted_at is not None and not all(map(is_read, commands)):
+                        self._demoted_at = None
                     return outcome
             except BackendError as error:
                 outcome = error
@@ -232,19 +202,19 @@ class Deployment(ABC):
         """Attempt until no command is pending, or the call's deadline passes."""
         try:
             async with asyncio.timeout(self._deadline() - monotonic()):
-                for pause in _pauses():
+                while True:
                     await attempt(pending)
                     if not pending.positions:
                         return
                     self._raise_unless_retrying(pending)
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(pending.pause())
         except TimeoutError as exc:
             # An attempt's BackendTimeoutError is a TimeoutError too, and says more.
             if isinstance(exc, BackendError):
                 raise
             if pending.error is None or isinstance(pending.error, BackendTimeoutError):
                 raise _timed_out(self.limits.timeout, pending.commands) from exc
-            raise pending.error from exc
+            raise pending.exhausted() from exc
 
     def _raise_unless_retrying(self, pending: PendingCommands) -> None:
         if pending.positions and pending.error is not None and not self.retries:
@@ -291,6 +261,7 @@ class Deployment(ABC):
     ) -> None:
         """Record one node's replies, or that there are none."""
         if isinstance(outcome, BackendError):
+            self._avoid(batch.multiplexer)
             pending.lose(batch.positions, outcome)
             return
         step = 2 if batch.asking else 1
@@ -301,13 +272,48 @@ class Deployment(ABC):
             self._record_reply(pending, position, reply, batch.multiplexer)
 
     def _record_reply(
-        self,
-        pending: PendingCommands,
-        position: int,
-        reply: Reply,
-        multiplexer: Multiplexer,  # noqa: ARG002 - topologies that act on redirects use it
+        self, pending: PendingCommands, position: int, reply: Reply, multiplexer: Multiplexer
     ) -> None:
+        """Record a reply. A server that is no longer the primary is left, and its successor asked.
+
+        During init it is not: a plainly wrong address fails at once.
+        """
+        if not isinstance(reply, Exception):
+            if self._demoted_at is not None and not is_read(pending.commands[position]):
+                self._demoted_at = None
+        elif self.retries:
+            error = translate(reply)
+            error.__cause__ = reply
+            reason = error.details["reason"]
+            if reason in _MISDIRECTED:
+                multiplexer.reconnect("the server is not the primary, or the login was skipped")
+            if (reason in _MISDIRECTED and pending.attempts == 1) or (
+                reason == "READONLY" and self._is_failing_over()
+            ):
+                pending.requeue([position], error)
+                return
         pending.resolve(position, reply)
+
+    def _is_failing_over(self) -> bool:
+        """Whether to wait for the primary: until one timeout after the first refused write.
+
+        An address that leads to a replica for good costs that once. Later writes are tried on one
+        more connection, and fail.
+        """
+        now = monotonic()
+        if self._demoted_at is None:
+            self._demoted_at = now
+        return now - self._demoted_at < self.limits.timeout
+
+    def _avoid(self, multiplexer: Multiplexer) -> None:
+        """Send reads elsewhere for a while, where there is a choice."""
+        now = monotonic()
+        self._avoided = {each: until for each, until in self._avoided.items() if until > now}
+        self._avoided[multiplexer] = now + self.limits.silence
+
+    def _is_avoided(self, multiplexer: Multiplexer | None) -> bool:
+        """Whether the server failed lately."""
+        return multiplexer in self._avoided and self._avoided[multiplexer] > monotonic()
 
     def _needs_confirmation(self, commands: Sequence[Command]) -> bool:
         """Whether replicas must confirm any of the commands."""
@@ -324,15 +330,6 @@ def _outcome(future: asyncio.Future[Replies]) -> Replies | BackendError:
         return future.result()
     except BackendError as error:
         return error
-
-
-def _pauses() -> Iterator[float]:
-    """Yield the seconds between attempts: none before the second, as a redirect needs no pause."""
-    yield 0.0
-    pause = 0.005
-    while True:
-        yield pause
-        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _timed_out(seconds: float, commands: Sequence[Command]) -> BackendTimeoutError:

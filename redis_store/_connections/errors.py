@@ -61,6 +61,8 @@ def unanswered(cause: Exception, *, in_doubt: bool) -> BackendError:
 _PHRASES = {
     "Authentication required": "NOAUTH",
     "HELLO must be called with the client already authenticated": "NOAUTH",
+    # Instead of NOAUTH, to a command with many words or a long one.
+    "Protocol error: unauthenticated": "NOAUTH",
     "All slots are not covered": "CLUSTERDOWN",
     "cluster support disabled": "NOT_A_CLUSTER",
     # From a sentinel: the quotes depend on its version.

@@ -7,7 +7,24 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
+from redis_store.errors import ConfigurationError
+
 T = TypeVar("T")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the running event loop.
+
+    Raises:
+        ConfigurationError: The caller runs on trio, or on no event loop.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "the store runs on asyncio only: it cannot be used with trio",
+            code="CONFIGURATION_INVALID_EVENT_LOOP",
+        ) from None
 
 
 class PerLoop(Generic[T]):
@@ -33,8 +50,12 @@ class PerLoop(Generic[T]):
         _everywhere.add(self)
 
     def get(self) -> T:
-        """Return the value of the running loop."""
-        value = self._values.get(asyncio.get_running_loop())
+        """Return the value of the running loop.
+
+        Raises:
+            ConfigurationError: The caller runs on trio, or on no event loop.
+        """
+        value = self._values.get(running_loop())
         return self._add() if value is None else value
 
     def items(self) -> list[tuple[asyncio.AbstractEventLoop, T]]:

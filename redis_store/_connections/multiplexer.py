@@ -7,8 +7,9 @@ lost, it may have been applied, and only the caller knows whether it may be repe
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Sequence
+from math import inf
 from time import monotonic
-from typing import Any, Protocol, cast
+from weakref import WeakKeyDictionary
 
 from anyio import CancelScope, Semaphore
 from redis import exceptions
@@ -16,10 +17,9 @@ from redis import exceptions
 from redis_store._connections.commands import Command, Replies
 from redis_store._connections.errors import unanswered
 from redis_store._connections.pipelined import PipelinedConnection, Request, is_stale, pack
+from redis_store._connections.pools import Connection, Pool
 from redis_store.errors import BackendError
 
-# Per server. Callers wait for one of these: redis-py's own pools would raise instead.
-MAX_CONNECTIONS = 50
 # Commands in flight on the shared connection.
 MAX_IN_FLIGHT = 10_000
 # Larger requests get a dedicated connection. At 14 bytes or more per command, a shared request has
@@ -30,66 +30,11 @@ _CANCEL_GRACE = 1.0
 # How often deadlines are checked, as a share of the timeout.
 _CHECK_INTERVAL = 0.02
 _NEARLY_SILENT = 0.9
-
-
-class Connection(Protocol):
-    """The methods of ``redis.asyncio.Connection`` that are used."""
-
-    # Signatures are redis-py's.
-    # ruff: disable[FBT001, FBT002]
-    async def connect(self) -> None: ...
-    async def disconnect(self, nowait: bool = False) -> None: ...
-    def should_reconnect(self) -> bool: ...
-
-    # ruff: enable[FBT001, FBT002]
-
-
-class Pool(Protocol):
-    """A pool of connections to one server."""
-
-    @property
-    def size(self) -> int:
-        """How many connections may be acquired at once."""
-        ...
-
-    async def acquire(self) -> Connection:
-        """Return a connected connection."""
-        ...
-
-    async def release(self, connection: Connection) -> None:
-        """Take a connection back, whatever its state."""
-        ...
-
-    def empty(self) -> list[Connection]:
-        """Forget all connections, in use or not, and return them as they are."""
-        ...
-
-
-class ClientPool:
-    """The pool of a ``redis.asyncio.Redis``."""
-
-    def __init__(self, pool: object) -> None:
-        self._pool = cast("Any", pool)
-        self.size = min(self._pool.max_connections, MAX_CONNECTIONS)
-
-    async def acquire(self) -> Connection:
-        """Return a connected connection."""
-        return cast("Connection", await self._pool.get_connection())
-
-    async def release(self, connection: Connection) -> None:
-        """Take a connection back, whatever its state."""
-        await self._pool.release(connection)
-
-    def empty(self) -> list[Connection]:
-        """Forget all connections, in use or not, and return them as they are."""
-        pool = self._pool
-        connections = [*pool._available_connections, *pool._in_use_connections]  # noqa: SLF001
-        pool.reset()
-        # A lock belongs to the first event loop that had to wait for it.
-        pool._lock = asyncio.Lock()  # noqa: SLF001
-        if hasattr(pool, "_condition"):
-            pool._condition = asyncio.Condition()  # noqa: SLF001
-        return connections
+# An idle connection may have been forgotten by a firewall, which drops what is sent. It is probed
+# before it is used again, for a share of the timeout.
+PROBE_AFTER = 10.0
+_PROBE_SHARE = 0.2
+_PROBE = pack(("PING",))
 
 
 class Multiplexer:
@@ -103,22 +48,35 @@ class Multiplexer:
         owned: Whether the pool is the store's own. A connection of a borrowed client is not kept:
             each request acquires a dedicated one.
         timeout: Seconds without a reply after which a connection counts as dead.
+        probe_after: Seconds of idleness after which a connection is probed before it is used.
         host: The server's host; a cluster redirect may omit it.
     """
 
-    def __init__(self, pool: Pool, *, owned: bool, timeout: float, host: str = "") -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        owned: bool,
+        timeout: float,
+        probe_after: float = PROBE_AFTER,
+        host: str = "",
+    ) -> None:
         self.host = host
         self._pool = pool
         self._owned = owned
         # The shared connection is kept, so of a single one a dedicated request would never get any.
         self._shares = owned and pool.size > 1
         self._timeout = timeout
+        self._probe_after = probe_after
         self._available = Semaphore(pool.size, fast_acquire=True)
         self._queue: deque[Request] = deque()
         self._shared: PipelinedConnection | None = None
         self._dedicated: set[PipelinedConnection] = set()
+        # When connections last answered; -inf for those that must not be used again as they are.
+        self._last_answers: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._connecting: asyncio.Task[None] | None = None
         self._deadline_timer: asyncio.TimerHandle | None = None
+        self._next_check = 0.0
         self._is_flush_due = False
         self._is_closed = False
 
@@ -141,22 +99,27 @@ class Multiplexer:
         """
         data = pack(commands[0]) if len(commands) == 1 else b"".join(map(pack, commands))
         loop = asyncio.get_running_loop()
-        request = Request(data, len(commands), deadline, loop.create_future())
+        request = Request(data, len(commands), deadline, loop.create_future(), dedicated)
         if dedicated or not self._shares or len(data) > _LARGE_BYTES or self._is_closed:
             return self._send_dedicated(request)
         self._queue.append(request)
         if self._deadline_timer is None:
-            delay = self._timeout * _CHECK_INTERVAL
-            self._deadline_timer = loop.call_later(delay, self._check_deadlines)
+            self._start_timer()
         if not self._is_flush_due:
             self._is_flush_due = True
             loop.call_soon(self._flush)
         return request.future
 
     def reconnect(self, reason: str) -> None:
-        """Use a new connection from now on; the old one closes once its replies have come."""
-        if self._shared is not None:
-            self._shared.drain(reason)
+        """Use new connections from now on; those in use close once their replies have come."""
+        self._distrust_pool()
+        for pipelined in (*self._dedicated, *filter(None, [self._shared])):
+            pipelined.drain(reason)
+
+    def _distrust_pool(self) -> None:
+        """Let no connection of the pool be used again as it is."""
+        for connection in list(self._last_answers):
+            self._last_answers[connection] = -inf
 
     async def close(self) -> None:
         """Close the connections; calls under way fail."""
@@ -177,16 +140,19 @@ class Multiplexer:
     def _flush(self) -> None:
         """Serve the queue. Due whenever a request, capacity or a connection arrives."""
         self._is_flush_due = False
-        if not self._queue:
+        if not self._queue or self._connecting is not None:
             return
         # A queued request is served in one of three ways:
-        # 1. there is no usable connection: one task connects, and flushes when it ends;
+        # 1. there is no usable connection, or one that was idle for long: one task connects, or
+        #    probes the idle one, and flushes when it ends;
         # 2. the connection has capacity: the request joins this write;
         # 3. it is paused or full: the request waits, and the connection calls back.
         shared = self._shared
-        if shared is None or not shared.usable:
-            if self._connecting is None:
-                self._connecting = asyncio.ensure_future(self._connect())
+        if shared is None or not shared.usable or shared.is_idle(self._probe_after):
+            connecting = asyncio.ensure_future(self._connect())
+            # An eager task may have ended, and flushed, before it is returned.
+            if not connecting.done():
+                self._connecting = connecting
             return
         requests: list[Request] = []
         capacity = 0 if shared.paused else MAX_IN_FLIGHT - shared.in_flight
@@ -200,6 +166,12 @@ class Multiplexer:
         if requests:
             shared.write(requests)
 
+    def _start_timer(self) -> None:
+        delay = self._timeout * _CHECK_INTERVAL
+        self._next_check = monotonic() + delay
+        loop = asyncio.get_running_loop()
+        self._deadline_timer = loop.call_later(delay, self._check_deadlines)
+
     def _check_deadlines(self) -> None:
         """Fail expired requests. One timer for all of them, as one for each costs 10 µs."""
         self._deadline_timer = None
@@ -208,38 +180,58 @@ class Multiplexer:
             if request.deadline <= now:
                 request.fail(unanswered(TimeoutError("no connection"), in_doubt=False))
         self._queue = deque(request for request in self._queue if not request.future.done())
-        shared = self._shared
+        shared, any_expired = self._shared, False
         if shared is not None:
+            any_expired = shared.expire(now)
+        # If the event loop was blocked, replies may be there that it has not read.
+        if now - self._next_check < self._timeout * _CHECK_INTERVAL:
             # A request is queued shortly before it is written, so it can expire before the
             # connection has been silent for the full timeout. Give up at 90 % then; else the retry
             # goes to the dead connection.
-            any_expired = shared.expire(now)
-            shared.invalidate_if_silent(self._timeout * (_NEARLY_SILENT if any_expired else 1))
-        if self._queue or (shared is not None and shared.in_flight):
-            delay = self._timeout * _CHECK_INTERVAL
-            loop = asyncio.get_running_loop()
-            self._deadline_timer = loop.call_later(delay, self._check_deadlines)
+            silence = self._timeout * (_NEARLY_SILENT if any_expired else 1)
+            for pipelined in (*self._dedicated, *filter(None, [shared])):
+                pipelined.invalidate_if_silent(silence)
+        if self._queue or self._dedicated or (shared is not None and shared.in_flight):
+            self._start_timer()
 
     async def _connect(self) -> None:
-        """Replace the shared connection."""
+        """Replace the shared connection, unless it was only idle and still answers."""
         try:
-            await self._close_shared()
-            await self._available.acquire()
-            try:
-                async with asyncio.timeout(self._timeout):
-                    connection = await self._acquire()
-            except BaseException:
-                self._available.release()
-                raise
-            self._shared = PipelinedConnection(connection, self._flush)
-        except TimeoutError:
-            pass  # Each queued request has its own deadline: the flush below connects again.
+            if self._shared is None or not await self._answers(self._shared):
+                await self._replace_shared()
         except Exception as exc:  # noqa: BLE001 - any, such as a credential provider's: callers get it
             self._fail_queued(exc)
         finally:
             # Before the flush, which connects again only while no task does.
             self._connecting = None
         self._flush()
+
+    async def _replace_shared(self) -> None:
+        await self._close_shared()
+        await self._available.acquire()
+        try:
+            async with asyncio.timeout(self._timeout):
+                connection = await self._acquire()
+        except BaseException:
+            self._available.release()
+            raise
+        self._shared = PipelinedConnection(connection, self._flush)
+
+    async def _answers(self, pipelined: PipelinedConnection) -> bool:
+        """Whether a connection answers, within a share of the timeout."""
+        if not pipelined.usable:
+            return False
+        seconds = self._timeout * _PROBE_SHARE
+        future = asyncio.get_running_loop().create_future()
+        pipelined.write([Request(_PROBE, 1, monotonic() + seconds, future)])
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except (TimeoutError, BackendError):
+            # What happened to one may have happened to all: they are not probed one by one.
+            self._distrust_pool()
+            return False
+        return pipelined.usable
 
     def _fail_queued(self, exc: Exception) -> None:
         """Fail the requests that were never written."""
@@ -270,14 +262,32 @@ class Multiplexer:
         """Acquire a connection that is alive. The caller holds a permit."""
         connection = await self._pool.acquire()
         try:
-            if is_stale(connection):
+            if not await self._is_alive(connection):
                 await connection.disconnect()
                 await connection.connect()
+                self._last_answers[connection] = monotonic()
         except BaseException:
             with CancelScope(shield=True):
+                # It may be open without a login: it must not be kept so.
+                await connection.disconnect(nowait=True)
                 await self._pool.release(connection)
             raise
         return connection
+
+    async def _is_alive(self, connection: Connection) -> bool:
+        """Whether a connection of the pool can be used as it is; an idle one is probed."""
+        if is_stale(connection):
+            return False
+        # One that was never used here is new, unless it is the caller's: that may have been idle.
+        last_answer = self._last_answers.get(connection, monotonic() if self._owned else 0.0)
+        if last_answer == -inf or monotonic() - last_answer < self._probe_after:
+            return last_answer != -inf
+        pipelined = PipelinedConnection(connection, _ignore)
+        if await self._answers(pipelined) and pipelined.reusable:
+            pipelined.hand_back()
+            return True
+        pipelined.invalidate("the connection was idle, and does not answer")
+        return False
 
     async def _send_dedicated(self, request: Request) -> Replies:
         if self._is_closed:
@@ -285,7 +295,8 @@ class Multiplexer:
         in_doubt = False
         try:
             async with asyncio.timeout(request.deadline - monotonic()), self._available:
-                connection = await self._acquire()
+                async with asyncio.timeout(self._timeout):
+                    connection = await self._acquire()
                 in_doubt = not self._is_closed
                 return await self._round_trip(connection, request)
         except BackendError:
@@ -304,6 +315,8 @@ class Multiplexer:
                 pipelined.invalidate(_CLOSED)
                 raise _closed()
             pipelined.write([request])
+            if self._deadline_timer is None:
+                self._start_timer()
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             # A request that the server has received will be applied. Wait for its reply, so that
@@ -319,6 +332,7 @@ class Multiplexer:
             with CancelScope(shield=True):
                 if pipelined.reusable:
                     pipelined.hand_back()
+                    self._last_answers[connection] = monotonic()
                 else:
                     pipelined.invalidate("the call ended")
                     await connection.disconnect(nowait=True)

@@ -21,6 +21,8 @@ from redis_store._connections.commands import Command, Replies
 from redis_store._connections.errors import unanswered
 
 _INCOMPLETE = object()
+# Bytes a second.
+_SLOWEST_UPLOAD = 500_000
 # Types of replies that are neither errors nor pushes: one lookup instead of two type checks.
 _PLAIN = frozenset({bytes, int, list, type(None)})
 
@@ -35,12 +37,14 @@ class Request(msgspec.Struct, eq=False):
         count: The number of commands, and so of replies.
         deadline: When the caller stops waiting, on the monotonic clock.
         future: Resolves to the replies, or to the error.
+        blocks: Whether the last command blocks, so that its reply may take until the deadline.
     """
 
     data: bytes
     count: int
     deadline: float
     future: asyncio.Future[Replies]
+    blocks: bool = False
     replies: Replies = msgspec.field(default_factory=Replies)
 
     def fail(self, error: Exception) -> None:
@@ -74,7 +78,8 @@ class PipelinedConnection(asyncio.Protocol):
         self._on_ready = on_ready
         # Why no more requests may be written; None while they may.
         self._end: str | None = None
-        self._last_received = 0.0
+        self._last_received = monotonic()
+        self._is_mid_reply = False
         # Redis replies in the order of the commands, so the first request owns the next reply. A
         # cancelled or expired one keeps its place until its replies came.
         self._requests: deque[Request] = deque()
@@ -142,17 +147,30 @@ class PipelinedConnection(asyncio.Protocol):
             request.fail(unanswered(TimeoutError("no reply"), in_doubt=True))
         return bool(expired)
 
+    def is_idle(self, seconds: float) -> bool:
+        """Whether no reply is due and none came for so long: the connection may be dead."""
+        return not self.in_flight and monotonic() - self._last_received >= seconds
+
     def invalidate_if_silent(self, seconds: float) -> None:
         """Close if replies are due and nothing was received for so long."""
-        if self.in_flight and monotonic() - self._last_received >= seconds:
-            self.invalidate(f"no reply came for {seconds:g} s")
+        if not self.in_flight:
+            return
+        first = self._requests[0]
+        # A large one may be on its way for long: kernels buffer megabytes.
+        silent = monotonic() - self._last_received - len(first.data) / _SLOWEST_UPLOAD
+        if silent < seconds or (first.blocks and len(first.replies) == first.count - 1):
+            return
+        reason = f"no reply came for {seconds:g} s"
+        for request in self._requests:
+            request.fail(unanswered(TimeoutError(reason), in_doubt=True))
+        self.invalidate(reason)
 
     def data_received(self, data: bytes) -> None:
         """Resolve requests, in order, with the replies that are complete."""
         self._last_received = monotonic()
         self._reader.feed(data)
         try:
-            self._deliver()
+            self._is_mid_reply = not self._deliver() or self._reader.has_data()
         except (InvalidResponse, IndexError, ValueError):
             # Not RESP, or a reply to no request: no later reply could be matched.
             self.invalidate("the server broke the protocol")
@@ -161,9 +179,11 @@ class PipelinedConnection(asyncio.Protocol):
         if self.full:
             self._on_ready()
 
-    def _deliver(self) -> None:
-        next_reply, requests = self._reader.gets, self._requests
+    def _deliver(self) -> bool:
+        """Give complete replies to their requests; return whether there were any."""
+        next_reply, requests, any_complete = self._reader.gets, self._requests, False
         while (reply := next_reply()) is not _INCOMPLETE:
+            any_complete = True
             is_plain = type(reply) in _PLAIN
             if not is_plain and isinstance(reply, hiredis.PushNotification):
                 continue
@@ -177,6 +197,7 @@ class PipelinedConnection(asyncio.Protocol):
                 self.in_flight -= request.count
                 if not request.future.done():
                     request.future.set_result(replies)
+        return any_complete
 
     def pause_writing(self) -> None:
         """Take no more requests: see ``asyncio.Protocol``."""
@@ -190,7 +211,8 @@ class PipelinedConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the requests in flight: the server may have applied them."""
         # Recorded here too, as a TLS transport does not say is_closing() once it is closed.
-        self._end = self._end or "the connection was closed"
+        mid_reply = " in the middle of a reply" if self._is_mid_reply else ""
+        self._end = self._end or f"the connection was closed{mid_reply}"
         cause = exc or LostError(self._end)
         for request in self._requests:
             request.fail(unanswered(cause, in_doubt=True))

@@ -11,11 +11,11 @@ from typing import Any, cast
 import redis.asyncio as aioredis
 from redis import exceptions
 
-from redis_store._connections.commands import Command, Reply, is_read
+from redis_store._connections.commands import Command, is_read
 from redis_store._connections.current_call import current_call
-from redis_store._connections.deployment import Limits, PendingCommands
-from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import ClientPool, Multiplexer, Pool
+from redis_store._connections.deployment import Limits
+from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.pools import ClientPool, Pool
 from redis_store._connections.standalone import StandaloneDeployment, multiplexer_of
 from redis_store.errors import BackendError, BackendUnavailableError
 
@@ -98,17 +98,9 @@ class SentinelDeployment(StandaloneDeployment):
         # Only the first attempt may use a replica: retries go to the primary, by _assign.
         call = current_call.get()
         reads = self._replicas is not None and call is not None and call.read_only
-        return self._replicas if reads and all(map(is_read, commands)) else self._multiplexer
-
-    def _record_reply(
-        self, pending: PendingCommands, position: int, reply: Reply, multiplexer: Multiplexer
-    ) -> None:
-        """Record a reply. A demoted primary is left, and its successor gets the command."""
-        if isinstance(reply, Exception) and translate(reply).details["reason"] == "READONLY":
-            multiplexer.reconnect("the primary was demoted")
-            pending.requeue([position], translate(reply))
-        else:
-            pending.resolve(position, reply)
+        if reads and all(map(is_read, commands)) and not self._is_avoided(self._replicas):
+            return self._replicas
+        return self._multiplexer
 
 
 def _diagnosis(service: str, answers: Sequence[object]) -> BackendError:

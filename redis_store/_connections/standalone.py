@@ -5,13 +5,16 @@ Tests: ``tests/connections/test_connecting.py``, ``tests/connections/test_borrow
 """
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any, cast
 
 import redis.asyncio as aioredis
 
 from redis_store._connections.commands import Command
-from redis_store._connections.deployment import Deployment, Limits, NodeBatch, PendingCommands
-from redis_store._connections.multiplexer import ClientPool, Multiplexer, Pool
+from redis_store._connections.deployment import Deployment, Limits, NodeBatch
+from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.pending_commands import PendingCommands
+from redis_store._connections.pools import MAX_CONNECTIONS, ClientPool, Pool
 from redis_store.errors import BackendError
 
 _SCAN_COUNT = 1000
@@ -61,8 +64,8 @@ class StandaloneDeployment(Deployment):
 
 def multiplexer_of(client: aioredis.Redis, limits: Limits, *, owned: bool) -> Multiplexer:
     """Build the multiplexer over a client's pool."""
-    pool = ClientPool(cast("Any", client).connection_pool)
-    return Multiplexer(pool, owned=owned, timeout=limits.timeout)
+    pool = ClientPool(cast("Any", client).connection_pool, most=inf if owned else MAX_CONNECTIONS)
+    return Multiplexer(pool, owned=owned, timeout=limits.silence, probe_after=limits.probe_after)
 
 
 def scan_command(pattern: str, kind: str, cursor: str) -> Command:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -150,6 +151,22 @@ async def test_a_server_that_stands_still_is_left_in_time(tmp_path: Path) -> Non
             found = await store.memory.get_thread_by_id("t")
             assert found is not None
             await store.memory.dangerously_clear_all()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="event loops have no eager tasks")
+async def test_a_connection_that_is_there_at_once_is_shared(own: Server) -> None:
+    """ST-01: with eager tasks, connecting may end before whoever began it goes on."""
+    loop = asyncio.get_running_loop()
+    async with asked(own.url) as ask:
+        await ask.echo("the pool has a connection now", dedicated=True)
+        loop.set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - not in 3.11
+        try:
+            for number in range(3):
+                with anyio.fail_after(1):
+                    await ask.echo(str(number))
+                ask.multiplexer.reconnect("once more")
+        finally:
+            loop.set_task_factory(None)
 
 
 async def test_tls_is_shared_too(own: Server) -> None:

@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio as aioredis
 
 from redis_store import MemoryStore, MessagePatch, RedisStore
-from redis_store._connections.multiplexer import MAX_CONNECTIONS
+from redis_store._connections.pools import MAX_CONNECTIONS
 from tests.support.deployments.place import Place
 from tests.support.deployments.servers import Server
 from tests.support.deployments.variants import on_each_topology

@@ -10,7 +10,8 @@ import anyio.lowlevel
 import pytest
 import redis.asyncio as aioredis
 
-from redis_store._connections.multiplexer import ClientPool, Multiplexer
+from redis_store._connections.multiplexer import Multiplexer
+from redis_store._connections.pools import ClientPool
 from tests.support.inspection.leftovers import no_leaks
 
 LOOPS = [

@@ -1,4 +1,4 @@
-"""What stands between a server and a client: proxies that count, hold or encrypt."""
+"""What stands between a server and a client: proxies that count, encrypt, move, forget or cut."""
 
 import asyncio
 import shutil
@@ -31,6 +31,13 @@ class _Flow:
     async def to_server(self, data: bytes) -> None: ...
 
     async def to_client(self, data: bytes) -> None: ...
+
+
+class _Cut(Exception):  # noqa: N818 - it ends a connection as it should
+    """Raised by a flow to pass on a part of the data, and end the connection."""
+
+    def __init__(self, part: bytes) -> None:
+        self.part = part
 
 
 class _Proxy(ABC):
@@ -80,7 +87,11 @@ async def _pump(
     with suppress(*GONE):
         while True:
             data = await source.receive()
-            await passing(data)
+            try:
+                await passing(data)
+            except _Cut as cut:
+                await sink.send(cut.part)
+                break
             await sink.send(data)
     connection.cancel()
 
@@ -99,18 +110,111 @@ class Cost:
     commands: list[list[bytes]] = field(default_factory=list[list[bytes]])
 
 
-class CountingProxy(_Proxy):
-    """Counts what its clients send and receive; adds 1 ms or 2 to each round trip.
-
-    Clients connect to ``url``: a unix socket or, with ``tcp``, a loopback port. ``total`` is what
-    all of it cost since the last ``reset()``.
-    """
+class _PlainProxy(_Proxy):
+    """Clients connect to ``url``: a unix socket or, with ``tcp``, a loopback port."""
 
     url: str
 
     def __init__(self, server_socket: str, *, tcp: bool = False) -> None:
         super().__init__(server_socket)
         self._tcp = tcp
+
+    async def _listen(self) -> Listener[ByteStream]:
+        if self._tcp:
+            port = free_port()
+            self.url = f"redis://127.0.0.1:{port}"
+            return await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+        path = self._directory / "socket"
+        self.url = f"unix://{path}"
+        return await anyio.create_unix_listener(path)
+
+
+class MovingEndpoint(_PlainProxy):
+    """Leads new connections to another server once it moved; those that are open stay."""
+
+    def move_to(self, server_socket: str) -> None:
+        self._server_socket = server_socket
+
+
+class ForgetfulFirewall(_PlainProxy):
+    """Drops what goes over connections that it forgot, without a word to either side.
+
+    Attributes:
+        bytes_per_second: How fast it passes on what clients send; 0 is at once.
+    """
+
+    bytes_per_second = 0
+
+    def __init__(self, server_socket: str, *, tcp: bool = False) -> None:
+        super().__init__(server_socket, tcp=tcp)
+        self._flows: list[_ForgottenFlow] = []
+
+    @property
+    def connections(self) -> int:
+        """How many clients connected so far."""
+        return len(self._flows)
+
+    def forget(self) -> None:
+        """Forget the connections that are open."""
+        for flow in self._flows:
+            flow.is_forgotten = True
+
+    def _flow(self) -> _Flow:
+        self._flows.append(_ForgottenFlow(self))
+        return self._flows[-1]
+
+
+class _ForgottenFlow(_Flow):
+    is_forgotten = False
+
+    def __init__(self, proxy: ForgetfulFirewall) -> None:
+        self._proxy = proxy
+
+    async def to_server(self, data: bytes) -> None:
+        if self._proxy.bytes_per_second:
+            await anyio.sleep(len(data) / self._proxy.bytes_per_second)
+        await self.to_client(data)
+
+    async def to_client(self, data: bytes) -> None:  # noqa: ARG002 - dropped, or passed on
+        if self.is_forgotten:
+            await anyio.sleep_forever()
+
+
+class CuttingProxy(_PlainProxy):
+    """Ends a connection in the middle of each reply that contains ``word``.
+
+    Attributes:
+        cuts: How many it cut.
+    """
+
+    def __init__(self, server_socket: str, word: bytes, *, tcp: bool = False) -> None:
+        super().__init__(server_socket, tcp=tcp)
+        self.word = word
+        self.cuts = 0
+
+    def _flow(self) -> _Flow:
+        return _CutFlow(self)
+
+
+class _CutFlow(_Flow):
+    def __init__(self, proxy: CuttingProxy) -> None:
+        self._proxy = proxy
+
+    async def to_client(self, data: bytes) -> None:
+        before, found, _ = data.partition(self._proxy.word)
+        if found:
+            self._proxy.cuts += 1
+            raise _Cut(before)
+
+
+class CountingProxy(_PlainProxy):
+    """Counts what its clients send and receive; adds 1 ms or 2 to each round trip.
+
+    ``total`` is what all of it cost since the last ``reset()``.
+    """
+
+    def __init__(self, server_socket: str, *, tcp: bool = False) -> None:
+        super().__init__(server_socket, tcp=tcp)
         self._measuring: list[Cost] = []
         self.total = Cost()
 
@@ -132,15 +236,6 @@ class CountingProxy(_Proxy):
 
     def _flow(self) -> _Flow:
         return _CountedFlow(self)
-
-    async def _listen(self) -> Listener[ByteStream]:
-        if self._tcp:
-            port = free_port()
-            self.url = f"redis://127.0.0.1:{port}"
-            return await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
-        path = self._directory / "socket"
-        self.url = f"unix://{path}"
-        return await anyio.create_unix_listener(path)
 
 
 class _CountedFlow(_Flow):
