@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from redis_store._connections.commands import Argument
-from redis_store._engine import codecs
+from redis_store._engine import prepared_values, raw_fields
 from redis_store._engine.arguments import check_dict, check_id, check_int, check_ttl
 from redis_store._engine.database import Database
 from redis_store._engine.operations import Repository, operation, query, unbounded
@@ -39,8 +39,9 @@ class CacheStore(Repository):
     @query
     async def get(self, key: str) -> Any:
         """Read a value; ``None`` if unknown. A value that is not JSON is returned as text."""
-        stored = await self._db.command("GET", self._key("key", key))
-        return None if stored is None else codecs.decode_value(stored)
+        name = self._key("key", key)
+        stored = await self._db.command("GET", name)
+        return None if stored is None else raw_fields.decode_value(name, stored)
 
     @operation
     async def set(self, key: str, value: Any, *, ttl: timedelta | UnsetType | None = UNSET) -> None:
@@ -55,7 +56,7 @@ class CacheStore(Repository):
         check_ttl("ttl", ttl)
         ttl_ms = self._ttl_ms if isinstance(ttl, UnsetType) else _milliseconds(ttl)
         expiry: tuple[Argument, ...] = ("PX", ttl_ms) if ttl_ms else ()
-        await self._db.command("SET", name, codecs.encode("value", value), *expiry)
+        await self._db.command("SET", name, prepared_values.encode("value", value), *expiry)
 
     @operation
     async def list_push(self, key: str, value: Any) -> int:
@@ -65,7 +66,7 @@ class CacheStore(Repository):
             The new length.
         """
         name = self._key("key", key)
-        json = codecs.encode("value", value)
+        json = prepared_values.encode("value", value)
         return int(await self._db.run(CACHE_PUSH, [name], [json, self._ttl_ms], repeatable=False))
 
     @query
@@ -78,8 +79,9 @@ class CacheStore(Repository):
         """Read the values from ``start`` to ``stop``, inclusive; negative counts from the end."""
         for argument, position in (("start", start), ("stop", stop)):
             check_int(argument, position)
-        stored = await self._db.command("LRANGE", self._key("key", key), start, stop)
-        return [codecs.decode_value(value) for value in stored]
+        name = self._key("key", key)
+        stored = await self._db.command("LRANGE", name, start, stop)
+        return [raw_fields.decode_value(name, value) for value in stored]
 
     @operation
     async def delete(self, key: str) -> None:
@@ -119,7 +121,7 @@ class CacheStore(Repository):
             raise InvalidArgumentError("counter_key", "must not be the list's", counter_key)
         check_dict("value", value)
         body = {field: item for field, item in value.items() if field != "index"}
-        args: list[Argument] = [codecs.encode("value", body), self._ttl_ms]
+        args: list[Argument] = [prepared_values.encode("value", body), self._ttl_ms]
         if self._keys.slot(keys[0]) == self._keys.slot(keys[1]):
             return int(await self._db.run(CACHE_PUSH_INDEXED, keys, args, repeatable=False))
         index = int(await self._db.run(CACHE_PUSH_INDEXED, keys[:1], args, repeatable=False))

@@ -83,12 +83,20 @@ class InvalidArgumentError(RedisStoreError, ValueError):
     category = "user"
     _named_in = "message"
 
-    def __init__(self, argument: str, why: str, value: object = None) -> None:
+    def __init__(self, argument: str, why: str, value: object = None, *, place: str = "") -> None:
         super().__init__(
-            f"{argument} {why}",
+            f"{argument}{place} {why}",
             code=f"INVALID_{argument}".upper(),
             details={"argument": argument, "value": value},
         )
+        if place:
+            self.details["place"] = f"{argument}{place}"
+
+    def add_item(self, item: str) -> None:
+        """Say which item of a list the argument belongs to, such as ``messages[3]``."""
+        place = self.details.get("place", self.details["argument"])
+        self.details["place"] = f"{item}.{place}"
+        self.args = (f"{item}.{self}",)
 
 
 class NotFoundError(RedisStoreError, LookupError):

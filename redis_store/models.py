@@ -20,6 +20,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+class DefaultDates:
+    """Counts the dates that records got by default: so a reader notices one stored without."""
+
+    given = 0
+
+
+def _now_by_default() -> datetime:
+    DefaultDates.given += 1
+    return now()
+
+
 def text_content(text: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
     """Build Mastra's v2 content with one text part."""
     content: dict[str, Any] = {
@@ -42,8 +53,8 @@ class Thread(msgspec.Struct, kw_only=True, rename="camel"):
     resource_id: str
     title: str | None = None
     metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
-    created_at: datetime = msgspec.field(default_factory=now)
-    updated_at: datetime = msgspec.field(default_factory=now)
+    created_at: datetime = msgspec.field(default_factory=_now_by_default)
+    updated_at: datetime = msgspec.field(default_factory=_now_by_default)
 
 
 class Message(msgspec.Struct, kw_only=True, rename="camel"):
@@ -54,7 +65,7 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
     resource_id: str
     role: str
     type: str = "v2"
-    created_at: datetime = msgspec.field(default_factory=now)
+    created_at: datetime = msgspec.field(default_factory=_now_by_default)
     content: Any
 
     @classmethod
@@ -81,23 +92,39 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
 
     @property
     def text(self) -> str:
-        """The text parts of the content, joined; ``""`` if there are none."""
-        content: object = self.content
-        if isinstance(content, str):
-            return content
-        if not is_object(content):
-            return ""
-        parts: object = content.get("parts")
-        if is_array(parts):
-            return "".join(map(_part_text, parts))
-        return str(content.get("content") or "")
+        """The texts of the content, joined; ``""`` when there are none.
+
+        It knows Mastra's v1 and v2, and what the SDKs of OpenAI (chat completions, responses),
+        Anthropic and Google give; thoughts, tool calls and their results are no text.
+        """
+        return _text(self.content)
 
 
-def _part_text(part: object) -> str:
-    if not is_object(part) or part.get("type") != "text":
-        return ""
-    text: object = part.get("text")
-    return text if isinstance(text, str) else ""
+# What SDKs call a part that is text; Google's parts have no type.
+_TEXT_TYPES = (None, "text", "input_text", "output_text")
+# A list of output items holds messages, which hold parts.
+_TEXT_LEVELS = 3
+
+
+def _text(content: object, levels: int = _TEXT_LEVELS) -> str:
+    if isinstance(content, str):
+        return content
+    if is_array(content) and levels:
+        return "".join(_text(part, levels - 1) for part in content)
+    return _text_of_object(content, levels) if is_object(content) else ""
+
+
+def _text_of_object(content: dict[str, Any], levels: int) -> str:
+    """Return the text of a part, or of what has parts."""
+    kind: object = content.get("type")
+    inner = content.get("parts") if is_array(content.get("parts")) else content.get("content")
+    if kind in (None, "message") and inner is not None:
+        return "" if is_object(inner) else _text(inner, levels)
+    text: object = content.get("text")
+    if is_object(text):
+        text = text.get("value")
+    is_text = kind in _TEXT_TYPES and isinstance(text, str) and content.get("thought") is not True
+    return str(text) if is_text else ""
 
 
 class _Identified(msgspec.Struct):
@@ -124,8 +151,8 @@ class Resource(msgspec.Struct, kw_only=True, rename="camel"):
     id: str
     working_memory: str | None = None
     metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
-    created_at: datetime = msgspec.field(default_factory=now)
-    updated_at: datetime = msgspec.field(default_factory=now)
+    created_at: datetime = msgspec.field(default_factory=_now_by_default)
+    updated_at: datetime = msgspec.field(default_factory=_now_by_default)
 
 
 # Mastra's runs mix snake_case and camelCase.
@@ -186,8 +213,8 @@ class Score(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     batch_id: str | None = None
     dataset_id: str | None = None
     dataset_item_id: str | None = None
-    created_at: datetime = msgspec.field(default_factory=now)
-    updated_at: datetime = msgspec.field(default_factory=now)
+    created_at: datetime = msgspec.field(default_factory=_now_by_default)
+    updated_at: datetime = msgspec.field(default_factory=_now_by_default)
 
 
 class ClonedThread(msgspec.Struct, kw_only=True):

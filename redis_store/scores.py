@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from sys import float_info
+from typing import Any
 
 from msgspec.structs import replace
 
-from redis_store._engine import codecs
+from redis_store import json_values
+from redis_store._engine import codecs, prepared_values
 from redis_store._engine.arguments import (
     check_choice,
     check_dates,
@@ -25,6 +27,7 @@ from redis_store.models import Score
 from redis_store.pages import Page, Paging
 
 _TEXTS = frozenset(name for name, kind in Score.__annotations__.items() if kind == str | None)
+_VALUES = [n for n, kind in Score.__annotations__.items() if kind in (Any, dict[str, Any])]
 
 
 class ScoreStore(Repository):
@@ -57,7 +60,7 @@ class ScoreStore(Repository):
             # Assume a new score, the usual case. If there is one, the conflict has its record.
             before = SCORES.read(key, tx.assume(key, None))
             saved = replace(score, created_at=before.created_at) if before else score
-            tx.set(key, codecs.encode("score", saved))
+            tx.set(key, json_values.encode(saved))
             SCORES.reindex(tx, key, before=before, after=saved)
             return saved
 
@@ -185,7 +188,14 @@ def _checked(value: object) -> Score:
     check_choice("source", score.source, ("LIVE", "TEST"))
     check_dict("scorer", score.scorer)
     check_dict("entity", score.entity)
-    return check_dates(score)
+    return check_dates(_check_values(score))
+
+
+def _check_values(score: Score) -> Score:
+    """Return the score with its JSON values as they will be read."""
+    values = {name: getattr(score, name) for name in _VALUES}
+    read = {n: prepared_values.prepare("score", v, f".{n}").value for n, v in values.items()}
+    return replace(score, **read)
 
 
 def _check_number(value: object) -> None:

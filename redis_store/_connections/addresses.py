@@ -22,6 +22,13 @@ _SCHEMES: dict[str, tuple[Topology, bool]] = {
 _PORTS: dict[Topology, int] = {"sentinel": 26379}
 
 
+_LOCAL = ("unix", "embedded")
+_UNQUOTED = (
+    "its login has a character that URLs give a meaning: quote the user name and the password, as "
+    "by urllib.parse.quote(password, safe='')"
+)
+
+
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """The location of a deployment, and the login.
 
@@ -58,18 +65,20 @@ def parse(connection_string: str) -> Address:
     url = _split(connection_string)
     if url.scheme not in _SCHEMES:
         raise _wrong(f"its scheme must be one of {', '.join(f'{name}://' for name in _SCHEMES)}")
+    _check_form(url, connection_string)
     topology, tls = _SCHEMES[url.scheme]
     login, _, hosts = url.netloc.rpartition("@")
     username, _, password = login.partition(":")
     path = [unquote(part) for part in url.path.split("/") if part]
     query = dict(parse_qsl(url.query, keep_blank_values=True))
-    local = url.scheme in ("unix", "embedded")
-    if not local and not hosts:
-        raise _wrong("it names no host")
+    local = url.scheme in _LOCAL
+    if not local:
+        _check_hosts(url, topology, hosts)
+    _check_options(url.scheme, query, tls=tls)
     service = _service(path) if topology == "sentinel" else None
     return Address(
         topology=topology,
-        nodes=() if local else tuple(_node(host, topology) for host in hosts.split(",")),
+        nodes=() if local else tuple(_node(host, topology, url) for host in hosts.split(",")),
         path=_local_path(url, hosts) if local else None,
         service=service,
         db=_db(topology, query.pop("db", None), [] if local else path),
@@ -85,15 +94,48 @@ def _split(connection_string: str) -> ParseResult:
         return urlparse(connection_string)
     except ValueError:
         # Not chained: the cause quotes the string, with the password.
-        raise _wrong("it is no URL") from None
+        raise _wrong(_UNQUOTED if "@" in connection_string else "it is no URL") from None
 
 
-def _node(host_port: str, topology: Topology) -> tuple[str, int]:
+def _check_form(url: ParseResult, connection_string: str) -> None:
+    """Refuse what urlparse takes, and splits elsewhere than was meant."""
+    if not connection_string[len(url.scheme) :].startswith("://"):
+        examples = {"embedded": "embedded:// or embedded:///dir", "unix": "unix:///path"}
+        meant = examples.get(url.scheme, f"{url.scheme}://host")
+        raise _wrong(f"{url.scheme}: is followed by //, as in {meant}")
+    names = "".join(name for name, _ in parse_qsl(url.query, keep_blank_values=True))
+    if url.scheme not in _LOCAL and "@" in url.path + url.fragment + names:
+        raise _wrong(_UNQUOTED)
+    if "#" in connection_string:
+        raise _wrong("it must not contain '#': write %23 where one is meant")
+
+
+def _check_hosts(url: ParseResult, topology: Topology, hosts: str) -> None:
+    if not hosts:
+        raise _wrong("it names no host")
+    if topology == "standalone" and "," in hosts:
+        tls = "s" if url.scheme == "rediss" else ""
+        raise _wrong(
+            f"{url.scheme}:// takes one host: for a cluster write redis{tls}+cluster://h1,h2, "
+            f"for sentinels redis{tls}+sentinel://h1,h2/service"
+        )
+
+
+def _check_options(scheme: str, query: dict[str, str], *, tls: bool) -> None:
+    """Refuse options that only the scheme can give."""
+    for name in query:
+        if name in ("ssl", "tls") or (name.startswith("ssl_") and not tls):
+            secure = scheme if tls else scheme.replace("redis", "rediss", 1)
+            raise _wrong(f"TLS is asked for by the scheme: write {secure}:// instead of {name}=")
+
+
+def _node(host_port: str, topology: Topology, url: ParseResult) -> tuple[str, int]:
     host, colon, port = host_port.rpartition(":")
     if not colon or host_port.endswith("]"):
         host, port = host_port, str(_PORTS.get(topology, 6379))
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 - 2^16 ports
-        raise _wrong("it has a bad host or port")
+        is_cut = "@" in url.query and "@" not in url.netloc
+        raise _wrong(_UNQUOTED if is_cut else "it has a bad host or port")
     return unquote(host.strip("[]")), int(port)
 
 

@@ -87,6 +87,14 @@ def is_read(command: Command) -> bool:
     )
 
 
+def text(value: bytes) -> str | None:
+    """Decode a key, or an id; ``None`` if it is no UTF-8, so that it cannot be ours."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def entries(reply: Reply) -> list[tuple[float, str]]:
     """Parse a WITHSCORES reply into (score, member) pairs."""
     return [(float(score), member.decode()) for member, score in pairs(reply)]

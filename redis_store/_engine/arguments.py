@@ -13,9 +13,10 @@ from typing import Any, TypeVar, cast
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from redis_store._engine import codecs
+from redis_store._engine import prepared_values
 from redis_store._engine.timestamps import epoch_us, from_epoch_us
 from redis_store.errors import InvalidArgumentError
+from redis_store.json_values import MAX_DEPTH
 from redis_store.models import Resource, Score, Thread
 from redis_store.pages import DateRange, Include, Paging
 
@@ -42,6 +43,9 @@ def check_id(argument: str, value: object) -> str:
         raise InvalidArgumentError(argument, "has a lone surrogate", ascii(value)) from exc
     if size > MAX_ID_BYTES:
         raise InvalidArgumentError(argument, "must not exceed 1 kB", value)
+    if f"{value}" != value:
+        # A str with a format of its own, such as an enum's member, whose value no key would have.
+        raise InvalidArgumentError(argument, "must be a str that formats as itself", value)
     return value
 
 
@@ -135,10 +139,15 @@ def check_dict(argument: str, value: object) -> None:
     check_instance(argument, value, dict)
 
 
-def check_object(argument: str, value: object) -> bytes:
-    """Return a dict as JSON."""
+def check_json(argument: str, value: object, depth: int = MAX_DEPTH) -> Any:
+    """Return a value as it will be read: itself, or what ``json_values`` makes of it."""
+    return prepared_values.prepare(argument, value, depth=depth).value
+
+
+def check_object(argument: str, value: object, depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """Return a dict as it will be read: see ``check_json``."""
     check_dict(argument, value)
-    return codecs.encode(argument, value)
+    return cast("dict[str, Any]", check_json(argument, value, depth))
 
 
 def check_instance(argument: str, value: object, kind: type[T]) -> T:
@@ -153,10 +162,15 @@ def check_records(argument: str, value: object, kind: type[T], check: Callable[[
     if not isinstance(value, (list, tuple)):
         raise InvalidArgumentError(argument, f"must be a list of {kind.__name__}", value)
     records: list[T] = []
-    for item in cast("list[object]", value):
+    for at, item in enumerate(cast("list[object]", value)):
         if not isinstance(item, kind):
-            raise InvalidArgumentError(argument, f"must hold {kind.__name__}", item)
-        records.append(check(item))
+            why = f"must be a {kind.__name__}"
+            raise InvalidArgumentError(argument, why, item, place=f"[{at}]")
+        try:
+            records.append(check(item))
+        except InvalidArgumentError as error:
+            error.add_item(f"{argument}[{at}]")
+            raise
     return records
 
 

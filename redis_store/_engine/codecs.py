@@ -5,17 +5,19 @@ leniently, as other writers of the same data omit fields or encode them differen
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from redis_store.errors import CorruptRecordError, InvalidArgumentError
-from redis_store.json_values import is_finite, is_object
+from redis_store import json_values
+from redis_store._engine import raw_fields
+from redis_store.json_values import is_object
 from redis_store.models import (
     RUN_NAMES,
+    DefaultDates,
     Message,
     Resource,
     Score,
@@ -25,10 +27,7 @@ from redis_store.models import (
 )
 
 R = TypeVar("R", Thread, Message, Resource, WorkflowRun, Score)
-Fields = dict[str, Raw]
 
-_encoder = msgspec.json.Encoder()
-_fields = msgspec.json.Decoder(Fields)
 _thread = msgspec.json.Decoder(Thread)
 _message = msgspec.json.Decoder(Message)
 _run = msgspec.json.Decoder(WorkflowRun)
@@ -68,20 +67,11 @@ class _RunRecord(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
     updated_at: datetime
 
 
-def encode(argument: str, value: object) -> bytes:
-    """Encode a value as JSON.
-
-    Raises:
-        InvalidArgumentError: A part of it has no JSON form; NaN and infinity have none.
-    """
-    try:
-        encoded = _encoder.encode(value)
-    except (TypeError, ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as exc:
-        raise InvalidArgumentError(argument, f"has no JSON form: {exc}") from exc
-    # msgspec writes NaN as null; only a value with a null in it can hold one.
-    if b"null" in encoded and not is_finite(value):
-        raise InvalidArgumentError(argument, "has no JSON form: NaN or infinity")
-    return encoded
+_EPOCH = "1970-01-01T00:00:00Z"
+_IDS = frozenset(
+    {"id", "thread_id", "resource_id", "workflow_name", "run_id", "scorer_id", "entity_id"}
+    | {"trace_id", "span_id"}
+)
 
 
 def encode_thread(thread: Thread) -> bytes:
@@ -94,7 +84,7 @@ def encode_thread(thread: Thread) -> bytes:
         created_at=thread.created_at,
         updated_at=thread.updated_at,
     )
-    return encode("thread", record)
+    return json_values.encode(record)
 
 
 def encode_resource(resource: Resource) -> bytes:
@@ -102,38 +92,29 @@ def encode_resource(resource: Resource) -> bytes:
     record = _ResourceRecord(
         id=resource.id,
         working_memory=UNSET if resource.working_memory is None else resource.working_memory,
-        metadata=encode("metadata", resource.metadata).decode(),
+        metadata=json_values.encode(resource.metadata).decode(),
         created_at=resource.created_at,
         updated_at=resource.updated_at,
     )
-    return encode("resource", record)
+    return json_values.encode(record)
 
 
 def decode_thread(key: str, stored: bytes) -> Thread:
     """Decode a thread's record, or raise CorruptRecordError."""
-    try:
-        thread = _thread.decode(stored)
-    except (msgspec.MsgspecError, ValueError) as refused:
-        thread = _decode_leniently(key, stored, _lenient_thread, refused)
-    if thread.created_at.tzinfo is UTC and thread.updated_at.tzinfo is UTC:
-        return thread
-    return _in_utc(thread)
+    return _decode(key, stored, _thread, _lenient_thread)
 
 
 def decode_message(key: str, stored: bytes) -> Message:
     """Decode a message's record, or raise CorruptRecordError."""
-    try:
-        message = _message.decode(stored)
-    except (msgspec.MsgspecError, ValueError) as refused:
-        message = _decode_leniently(key, stored, _lenient_message, refused)
+    message = _decode(key, stored, _message, _lenient_message)
     if message.content is None:
         message.content = text_content("")
-    return message if message.created_at.tzinfo is UTC else _in_utc(message)
+    return message
 
 
 def decode_resource(key: str, stored: bytes) -> Resource:
     """Decode a resource's record, or raise CorruptRecordError."""
-    return _decode(key, stored, _strict_resource, _lenient_resource)
+    return _decode_leniently(key, stored, _lenient_resource)
 
 
 def encode_run(namespace: str, run: WorkflowRun, snapshot: bytes, before: bytes | None) -> bytes:
@@ -154,127 +135,80 @@ def encode_run(namespace: str, run: WorkflowRun, snapshot: bytes, before: bytes 
         snapshot=Raw(snapshot),
         updated_at=run.updated_at,
     )
-    json = encode("snapshot", record)
+    json = json_values.encode(record)
     # The old record comes first: fields keep their places, so the difference to it is short.
-    known = None if before is None else fields_of(Raw(before))
-    return json if known is None else _encoder.encode(known | _raw_fields(json))
+    known = None if before is None else raw_fields.fields_of(Raw(before))
+    return json if known is None else json_values.encode(known | raw_fields.parse(json))
 
 
 def decode_run(key: str, stored: bytes) -> WorkflowRun:
     """Decode a workflow run's record, or raise CorruptRecordError."""
-    return _decode(key, stored, _run.decode, _lenient_run)
+    return _decode(key, stored, _run, _lenient_run)
 
 
 def decode_score(key: str, stored: bytes) -> Score:
     """Decode a score's record, or raise CorruptRecordError."""
-    return _decode(key, stored, _score.decode, _lenient_score)
-
-
-def decode_value(stored: bytes) -> Any:
-    """Decode any JSON value; bytes that are no JSON are text."""
-    try:
-        # Not the bytes: json.loads() guesses UTF-16 or UTF-32 from the position of zero bytes.
-        return json.loads(stored.decode(), parse_constant=_no_json)
-    except (ValueError, RecursionError):
-        return stored.decode(errors="replace")
-
-
-def _no_json(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def decode_fields(key: str, stored: bytes) -> Fields:
-    """Split a record into its raw fields, so that an update keeps unknown ones."""
-    try:
-        return _raw_fields(stored)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
-        raise CorruptRecordError(key, str(exc)) from exc
-
-
-def fields_of(value: Raw | None) -> Fields | None:
-    """Split a raw value into its raw fields; ``None`` if it is no object."""
-    try:
-        return None if value is None else _raw_fields(value)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-
-
-def _raw_fields(stored: bytes | Raw) -> Fields:
-    try:
-        return _fields.decode(stored)
-    except (msgspec.MsgspecError, ValueError):
-        # msgspec refuses half a surrogate pair, which JavaScript writes when it cuts an emoji.
-        fields = json.loads(bytes(stored), parse_constant=_no_json)
-        if not is_object(fields):
-            raise
-        return _split_read(fields)
-
-
-def split_read(key: str, value: dict[str, Any]) -> Fields:
-    """Encode the fields of a decoded record, which may hold half a surrogate pair."""
-    try:
-        return _split_read(value)
-    except ValueError as exc:
-        raise CorruptRecordError(key, str(exc)) from exc
-
-
-def _split_read(value: dict[str, Any]) -> Fields:
-    # Not msgspec: json.dumps() escapes half a surrogate pair, which has no UTF-8.
-    return {name: Raw(json.dumps(item, allow_nan=False).encode()) for name, item in value.items()}
-
-
-def split(argument: str, value: dict[str, Any]) -> Fields:
-    """Encode an object's fields one by one."""
-    return {name: Raw(encode(argument, item)) for name, item in value.items()}
-
-
-def join(fields: Fields) -> Raw:
-    """Join raw fields; those that were not replaced keep their bytes."""
-    return Raw(_encoder.encode(fields))
-
-
-def patch(key: str, stored: bytes, changes: Mapping[str, object]) -> bytes:
-    """Replace some fields of a stored record; the others keep their bytes.
-
-    Args:
-        key: Where the record is stored, for errors.
-        stored: The record.
-        changes: New values by wire name; ``UNSET`` removes the field.
-    """
-    fields = decode_fields(key, stored)
-    for name, value in changes.items():
-        if value is UNSET:
-            fields.pop(name, None)
-        else:
-            fields[name] = Raw(encode(name, value))
-    return _encoder.encode(fields)
+    return _decode(key, stored, _score, _lenient_score)
 
 
 def _decode(
-    key: str, stored: bytes, strict: Callable[[bytes], R], lenient: Callable[[dict[str, Any]], R]
+    key: str,
+    stored: bytes,
+    strict: msgspec.json.Decoder[R],
+    lenient: Callable[[dict[str, Any]], R],
 ) -> R:
+    given = DefaultDates.given
     try:
-        record = strict(stored)
-    except (msgspec.MsgspecError, ValueError) as refused:
-        record = _decode_leniently(key, stored, lenient, refused)
-    return _in_utc(record)
+        record = strict.decode(stored)
+    except raw_fields.UNREADABLE as refused:
+        return _decode_leniently(key, stored, lenient, refused)
+    if DefaultDates.given != given:
+        return _decode_leniently(key, stored, lenient)
+    if record.created_at.tzinfo is UTC and (
+        isinstance(record, Message) or record.updated_at.tzinfo is UTC
+    ):
+        return record
+    return _in_utc(key, record)
 
 
 def _decode_leniently(
-    key: str, stored: bytes, lenient: Callable[[dict[str, Any]], R], refused: Exception
+    key: str,
+    stored: bytes,
+    lenient: Callable[[dict[str, Any]], R],
+    refused: Exception | None = None,
 ) -> R:
     try:
-        return lenient(_object(stored))
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        record = _encodable(lenient(_dated(_object(stored))))
+    except raw_fields.UNREADABLE as exc:
         # The strict decoder's error names the field.
-        raise CorruptRecordError(key, str(refused)) from refused
+        cause = refused or exc
+        raise raw_fields.corrupt(key, cause) from cause
+    return _in_utc(key, record)
 
 
-def _in_utc(record: R) -> R:
-    if record.created_at.tzinfo is not UTC:
+def _dated(fields: dict[str, Any]) -> dict[str, Any]:
+    """Date a record that has no date like its other date, or 1970: the same at each read."""
+    known = fields.get("createdAt") or fields.get("updatedAt") or _EPOCH
+    for name in ("createdAt", "updatedAt"):
+        if fields.get(name) is None:
+            fields[name] = known
+    return fields
+
+
+def _encodable(record: R) -> R:
+    """Refuse a record with an id that no key can hold."""
+    for name in _IDS.intersection(record.__struct_fields__):
+        (getattr(record, name) or "").encode()
+    return record
+
+
+def _in_utc(key: str, record: R) -> R:
+    try:
         record.created_at = _utc(record.created_at)
-    if not isinstance(record, Message) and record.updated_at.tzinfo is not UTC:
-        record.updated_at = _utc(record.updated_at)
+        if not isinstance(record, Message):
+            record.updated_at = _utc(record.updated_at)
+    except OverflowError as exc:
+        raise raw_fields.corrupt(key, exc) from exc
     return record
 
 
@@ -289,13 +223,7 @@ def _lenient_thread(fields: dict[str, Any]) -> Thread:
 
 
 def _lenient_message(fields: dict[str, Any]) -> Message:
-    fields["content"] = fields.get("content") or text_content("")
-    return msgspec.convert(fields, Message)
-
-
-def _strict_resource(stored: bytes) -> Resource:
-    # Not strict about metadata, which is JSON inside a string here: only the parser is.
-    return _lenient_resource(msgspec.json.decode(stored, type=dict[str, Any]))
+    return msgspec.convert({"content": None, **fields}, Message)
 
 
 def _lenient_resource(fields: dict[str, Any]) -> Resource:
@@ -318,12 +246,9 @@ def _lenient_score(fields: dict[str, Any]) -> Score:
 
 
 def _object(value: object) -> dict[str, Any]:
-    """Decode an object that may be missing, null, or JSON inside a string.
-
-    The standard library's decoder accepts the lone surrogates that JavaScript writes.
-    """
+    """Decode an object that may be missing, null, or JSON inside a string."""
     if isinstance(value, (str, bytes)):
-        value = json.loads(value)
+        value = raw_fields.loads(value)
     elif value is None:
         return {}
     if not is_object(value):

@@ -18,6 +18,7 @@ from redis_store._connections.commands import (
     Replies,
     Reply,
     Script,
+    text,
 )
 from redis_store._connections.deployment import Deployment
 from redis_store._connections.loops import PerLoop
@@ -211,17 +212,21 @@ class Database:
     ) -> AsyncIterator[tuple[str, list[str]]]:
         """Scan the keyspace of every node, some thousand keys per round trip.
 
-        Yields the cursor to continue from, and matching keys; a key may come more than once.
+        Yields the cursor to continue from, and matching keys; a key may come more than once. Keys
+        that are no UTF-8 are left out: ids are text, so they cannot be the store's.
         """
         deployment = self.deployment or await self._connect()
         while True:
             cursor, found = await deployment.scan(pattern, kind, cursor)
-            yield cursor, [key.decode() for key in dict.fromkeys(found)]
+            yield cursor, [k for key in dict.fromkeys(found) if (k := text(key)) is not None]
             if not cursor:
                 return
 
     async def clear(self, patterns: dict[str, str]) -> None:
-        """Remove every key that matches a pattern and has its type. Scans the whole keyspace."""
+        """Remove every key that matches a pattern and has its type. Scans the whole keyspace.
+
+        Keys that are no UTF-8 stay: see ``scan``.
+        """
         for pattern, kind in patterns.items():
             async for _, found in self.scan(pattern, kind):
                 await self.send([("UNLINK", key) for key in found])

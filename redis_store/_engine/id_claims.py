@@ -84,7 +84,7 @@ class IdClaims:
         return {
             self._keys.message_pointer(id_): holder
             for (id_, threads), holder in zip(self._moved.items(), replies, strict=True)
-            if holder is None or holder.decode() not in threads
+            if holder not in [thread.encode() for thread in threads]
         }
 
     def give_back(self) -> list[Command]:

@@ -17,6 +17,7 @@ from redis_store._engine.keys import RUN_NAMESPACE, Keys
 from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction
 from redis_store.errors import CorruptRecordError
+from redis_store.json_values import is_encodable
 from redis_store.models import Resource, Score, Thread, WorkflowRun
 from redis_store.pages import ThreadOrder
 
@@ -125,7 +126,10 @@ def _of_resource(keys: Keys, _: str, resource: Resource) -> set[Entry]:
 
 
 def _of_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
-    """A run is listed by each attribute that filters runs, and by its last update."""
+    """A run is listed by each attribute that filters runs, and by its last update.
+
+    A status with half a surrogate pair cannot be a filter.
+    """
     member, score_us = keys.member(key), epoch_us(run.created_at)
     attributes = {
         "all": "",
@@ -137,7 +141,7 @@ def _of_run(keys: Keys, key: str, run: WorkflowRun) -> set[Entry]:
     entries = {
         Entry(index, member, score_us)
         for attribute, value in attributes.items()
-        if value is not None
+        if value is not None and is_encodable(value)
         for index in keys.runs_by(attribute, value, member)
     }
     (updated,) = keys.runs_by("updated", "", member)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +20,9 @@ from redis_store.memory.threads import delete_thread
 from redis_store.memory.windows import Filter, Window
 from redis_store.memory.windows import positions as positions_of
 from redis_store.models import Thread, now
+
+# A record without a date reads as of 1970; as nobody knows its age, it stays.
+_UNDATED_US = 0
 
 # Removes one batch and returns how many records it had.
 Removal = Callable[[], Awaitable[int]]
@@ -130,8 +133,14 @@ class Pruning:
                 yield partial(self._remove, rule, shard, members, limit_us)
 
     async def _older(self, index: str, limit_us: int) -> list[str]:
-        command = ("ZRANGEBYSCORE", index, "-inf", f"({limit_us}", "LIMIT", 0, SCAN_CHUNK)
-        return [member.decode() for member in await self._db.command(*command)]
+        ranges = [
+            ("-inf", f"({min(_UNDATED_US, limit_us)}"),
+            (f"({_UNDATED_US}", f"({limit_us}"),
+        ]
+        replies = await self._db.send(
+            [("ZRANGEBYSCORE", index, *each, "LIMIT", 0, SCAN_CHUNK) for each in ranges]
+        )
+        return [member.decode() for reply in replies for member in reply]
 
     async def _remove(self, rule: _Rule, shard: str, members: list[str], limit_us: int) -> int:
         """Remove the records that are as old as their entries say; correct the other entries."""
@@ -148,7 +157,7 @@ class Pruning:
                 entries = rule.kind.entries_of_stored(self._keys, key, stored)
                 # A record that does not belong in this shard counts as young: only its entry goes.
                 dated_us = next((e.score_us for e in entries if e.key == shard), limit_us)
-                if dated_us >= limit_us:
+                if dated_us >= limit_us or dated_us == _UNDATED_US:
                     relist(tx, [Entry(shard, key_of[key], 0)], entries)
                     continue
                 due.append(key)
@@ -165,7 +174,7 @@ class Pruning:
 
     async def _remove_threads(self, thread_ids: Sequence[str], limit_us: int) -> int:
         def is_due(thread: Thread | None) -> bool:
-            return thread is not None and epoch_us(thread.updated_at) < limit_us
+            return thread is not None and _is_before(thread.updated_at, limit_us)
 
         removed = [await delete_thread(self._db, id_, is_due) for id_ in thread_ids]
         return sum(removed)
@@ -228,8 +237,13 @@ class Pruning:
 
     def _is_old(self, key: str, stored: bytes | None, limit_us: int) -> bool:
         try:
-            return (
-                stored is None or epoch_us(codecs.decode_message(key, stored).created_at) < limit_us
+            return stored is None or _is_before(
+                codecs.decode_message(key, stored).created_at, limit_us
             )
         except CorruptRecordError:
             return False
+
+
+def _is_before(moment: datetime, limit_us: int) -> bool:
+    us = epoch_us(moment)
+    return us < limit_us and us != _UNDATED_US

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
-from redis_store._connections.commands import entries, pairs
+from redis_store._connections.commands import entries, pairs, text
 from redis_store._engine import codecs
 from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.steps import Body
@@ -108,11 +108,10 @@ class ThreadCheck:
 
     async def _is_elsewhere(self, thread_id: str, message_id: str, holder: bytes | None) -> bool:
         """Whether a pointer to ``holder`` finds the message in that other thread."""
-        if holder is None or holder == thread_id.encode():
+        held_in = None if holder is None else text(holder)
+        if held_in is None or held_in == thread_id:
             return False
-        return bool(
-            await self._db.command("EXISTS", self._keys.message(holder.decode(), message_id))
-        )
+        return bool(await self._db.command("EXISTS", self._keys.message(held_in, message_id)))
 
     async def _check_timeline(self, timeline: str) -> None:
         """Check that all entries have bodies and pointers, and that scores rise with dates."""
@@ -148,10 +147,14 @@ class ThreadCheck:
 
     def _read(self, key: str, stored: bytes) -> Message | None:
         try:
-            return codecs.decode_message(key, stored)
+            message = codecs.decode_message(key, stored)
         except CorruptRecordError:
             self._report.add("corrupt record", key)
             return None
+        if message.thread_id != self._keys.place_of_message(key)[0]:
+            # It can be read, but not updated.
+            self._report.add("corrupt record", key)
+        return message
 
     async def _check_holders(self, thread_id: str, present: Sequence[_Listed]) -> list[_Listed]:
         """Check that the pointers of all messages name this thread; return those that stay.
@@ -242,9 +245,9 @@ class ThreadCheck:
         found = await self._db.get(keys)
         self._report.checked["id indexes"] += len(found)
         body_of = {
-            key: self._keys.message(thread_id.decode(), self._keys.message_of_pointer(key))
-            for key, thread_id in found.items()
-            if thread_id is not None
+            key: self._keys.message(thread_id, self._keys.message_of_pointer(key))
+            for key, stored in found.items()
+            if stored is not None and (thread_id := text(stored)) is not None
         }
         bodies = await self._db.get(list(body_of.values()))
         for key, body in body_of.items():

@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 import msgspec
 from anyio import CancelScope
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from redis_store._connections.commands import Argument, Command
-from redis_store._engine import codecs
+from redis_store._engine import codecs, raw_fields
 from redis_store._engine.arguments import (
     check_count,
     check_date_range,
@@ -76,19 +77,19 @@ class _CloneRequest(msgspec.Struct, frozen=True, kw_only=True):
     date_range: DateRange | None = None
     message_ids: Sequence[str] = ()
 
-    def check(self) -> None:
-        """Raise InvalidArgumentError for the first bad argument."""
+    def checked(self) -> Self:
+        """Return the arguments as they are stored, or raise for the first bad one."""
         check_thread_id("source_thread_id", self.source_thread_id)
         if self.new_thread_id is not None:
             check_thread_id("new_thread_id", self.new_thread_id)
         if self.resource_id is not None:
             check_id("resource_id", self.resource_id)
         check_title(self.title)
-        if self.metadata is not None:
-            check_object("metadata", self.metadata)
+        metadata = None if self.metadata is None else check_object("metadata", self.metadata)
         check_count("message_limit", self.message_limit)
         check_date_range(self.date_range)
         check_ids("message_ids", self.message_ids)
+        return replace(self, metadata=metadata)
 
 
 class Clones(Repository):
@@ -131,7 +132,7 @@ class Clones(Repository):
     async def _clone(
         self, request: _CloneRequest, *, keep_messages: bool
     ) -> tuple[Thread, ThreadCopy]:
-        request.check()
+        request = request.checked()
         copy = ThreadCopy(request.new_thread_id or new_id(), keep_messages=keep_messages)
 
         async def attempt(tx: ThreadTransaction) -> Thread:
@@ -215,7 +216,7 @@ class Clones(Repository):
             if request.resource_id is not None:
                 changes["resourceId"] = request.resource_id
             key = self._keys.message(copy.thread_id, id_)
-            body = codecs.patch(source_key, stored, changes)
+            body = raw_fields.patch(source_key, stored, changes)
             # Decoded under the source's key: that is where a corrupt record is to be found.
             copy.add(position, key, body, codecs.decode_message(source_key, body))
             commands.append(("SET", key, body, "EX", int(_UNPUBLISHED.total_seconds())))

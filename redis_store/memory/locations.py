@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import anyio
 
-from redis_store._connections.commands import Command
+from redis_store._connections.commands import Command, text
 from redis_store._engine import codecs
 from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import Keys
 from redis_store._engine.scripts import FIND
 from redis_store._engine.transaction import Transaction
+from redis_store.errors import CorruptRecordError
 from redis_store.memory.thread_transaction import ShardedThreadTransaction, ThreadTransaction
 
 # Seconds to wait between looks at a message that is being moved.
@@ -40,10 +41,18 @@ async def threads_of(db: Database, message_ids: Collection[str]) -> dict[str, st
     pointer_of = {id_: db.keys.message_pointer(id_) for id_ in message_ids}
     found = await db.get(list(pointer_of.values()))
     return {
-        id_: thread_id.decode()
+        id_: thread_at(pointer, thread_id)
         for id_, pointer in pointer_of.items()
         if (thread_id := found[pointer])
     }
+
+
+def thread_at(pointer: str, value: bytes) -> str:
+    """Return the thread that a message's pointer names, or raise CorruptRecordError."""
+    thread_id = text(value)
+    if thread_id is None:
+        raise CorruptRecordError(pointer, "it names no thread")
+    return thread_id
 
 
 async def find(
@@ -73,7 +82,7 @@ async def find(
     others: list[Command] = [("MGET", keys.thread(id_)) for id_ in more_threads]
     (found, known), *replies = await db.send([call, *others])
     messages = {
-        id_: Located(thread_id.decode(), body, score)
+        id_: Located(thread_at(keys.message_pointer(id_), thread_id), body, score)
         for id_, thread_id, body, score in zip(
             message_ids, found[::3], found[1::3], found[2::3], strict=True
         )

@@ -1,16 +1,17 @@
 """Message writes: save, update, delete."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from redis_store._engine import codecs
+from redis_store._engine import codecs, prepared_values, raw_fields
 from redis_store._engine.arguments import (
     check_date,
     check_id,
     check_ids,
+    check_json,
     check_records,
     check_thread_id,
 )
@@ -19,7 +20,7 @@ from redis_store._engine.keys import Keys
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
-from redis_store.errors import ThreadNotFoundError
+from redis_store.errors import CorruptRecordError, ThreadNotFoundError
 from redis_store.json_values import is_object
 from redis_store.memory.locations import (
     Located,
@@ -27,6 +28,7 @@ from redis_store.memory.locations import (
     find_moved,
     group_by_thread,
     owners,
+    thread_at,
     touch_threads_of,
 )
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
@@ -53,14 +55,15 @@ class MessageWrites(Repository):
             ThreadNotFoundError: A thread does not exist. Nothing was stored.
         """
         checked = check_records("messages", messages, Message, _check_message)
-        batch = _SaveBatch(self._keys, checked)
+        prepared = prepared_values.prepare_messages(checked)
+        batch = _SaveBatch(self._keys, prepared)
 
         async def attempt(tx: ThreadTransaction) -> None:
             batch.learn(tx.known)
             batch.write(tx)
 
         await transact_threads(self._db, attempt)
-        return checked
+        return [message for message, _ in prepared]
 
     @operation
     async def update_messages(self, patches: Sequence[MessagePatch]) -> list[Message]:
@@ -125,10 +128,9 @@ class MessageWrites(Repository):
                     raise ThreadNotFoundError(patch.thread_id)
                 key = self._keys.message(thread_id, patch.id)
                 # Several patches of one message: each applies to the outcome of the former.
-                latest = changes[patch.id].after if patch.id in changes else before
-                after = _patched(patch, key, latest)
-                message = codecs.decode_message(key, after)
-                changes[patch.id] = _Change(thread_id, key, before, after, message)
+                changes[patch.id] = _changed(
+                    patch, changes.get(patch.id) or _Change.none(thread_id, key, before)
+                )
         # Scripts of several slots run in this sequence. The threads that messages move to come
         # first: a crash in between then leaves a message in both threads, never in neither.
         targets_first = [c.message.thread_id for c in changes.values()]
@@ -146,8 +148,11 @@ class _SaveBatch:
     resource owns the thread. So the usual case takes one step and no read.
     """
 
-    def __init__(self, keys: Keys, messages: Sequence[Message]) -> None:
+    def __init__(self, keys: Keys, prepared: Sequence[tuple[Message, bytes]]) -> None:
         self._keys = keys
+        messages = [message for message, _ in prepared]
+        # Of one object given twice, both have the same JSON.
+        json_of = {id(message): json for message, json in prepared}
         kept = _last_of_each(messages)
         self._target = {message.id: message.thread_id for message in kept}
         # Reversed, so that the first message of each thread decides which owner is assumed.
@@ -158,8 +163,8 @@ class _SaveBatch:
         # gets no body, but must exist too.
         self._bodies: dict[str, list[Body]] = {message.thread_id: [] for message in messages}
         for message in kept:
-            json = codecs.encode("messages", message)
-            body = Body(message.id, epoch_us(message.created_at), message.resource_id, json)
+            us, json = epoch_us(message.created_at), json_of[id(message)]
+            body = Body(message.id, us, message.resource_id, json)
             self._bodies[message.thread_id].append(body)
 
     def learn(self, known: Values) -> None:
@@ -172,7 +177,7 @@ class _SaveBatch:
         # record.
         for key, stored in known.items():
             if key in pointers:
-                self._found_at(pointers[key], None if stored is None else stored.decode())
+                self._found_at(pointers[key], None if stored is None else thread_at(key, stored))
             elif stored is None:
                 self._found_no_thread(threads[key])
             else:
@@ -234,6 +239,23 @@ class _Change(NamedTuple):
     after: bytes
     message: Message
 
+    @classmethod
+    def none(cls, thread_id: str, key: str, stored: bytes) -> Self:
+        """Build the change that changes nothing.
+
+        Raises:
+            CorruptRecordError: The message cannot be read, or names another thread.
+        """
+        message = codecs.decode_message(key, stored)
+        if message.thread_id != thread_id:
+            raise CorruptRecordError(key, "it names another thread")
+        return cls(thread_id, key, stored, stored, message)
+
+
+def _changed(patch: MessagePatch, change: _Change) -> _Change:
+    after = _patched(patch, change.key, change.after)
+    return change._replace(after=after, message=codecs.decode_message(change.key, after))
+
 
 _UNKNOWN = Located("", None, None)
 
@@ -270,18 +292,18 @@ def _patched(patch: MessagePatch, key: str, stored: bytes) -> bytes:
         if value is not UNSET
     }
     if patch.content is not UNSET:
-        before = codecs.decode_fields(key, stored).get("content")
+        before = raw_fields.decode_fields(key, stored).get("content")
         changes["content"] = _merged(patch.content, before)
-    return codecs.patch(key, stored, changes)
+    return raw_fields.patch(key, stored, changes)
 
 
 def _merged(content: object, before: Raw | None) -> object:
     """Merge new content over old: key by key, ``metadata`` one level deeper."""
-    old = codecs.fields_of(before)
+    old = raw_fields.fields_of(before)
     if old is None or not is_object(content):
         return content
     merged: dict[str, Any] = {**old, **content}
-    metadata, old_metadata = content.get("metadata"), codecs.fields_of(old.get("metadata"))
+    metadata, old_metadata = content.get("metadata"), raw_fields.fields_of(old.get("metadata"))
     if old_metadata is not None and is_object(metadata):
         merged["metadata"] = {**old_metadata, **metadata}
     return merged
@@ -306,8 +328,9 @@ def _check_patch(patch: MessagePatch) -> MessagePatch:
             check_id(argument, getattr(patch, argument))
     if patch.thread_id is not UNSET:
         check_thread_id("thread_id", patch.thread_id)
+    changes: dict[str, Any] = {}
     if patch.content is not UNSET:
-        codecs.encode("content", patch.content)
-    if patch.created_at is UNSET:
-        return patch
-    return replace(patch, created_at=check_date("created_at", patch.created_at))
+        changes["content"] = check_json("content", patch.content)
+    if patch.created_at is not UNSET:
+        changes["created_at"] = check_date("created_at", patch.created_at)
+    return replace(patch, **changes)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
-from redis_store._engine import codecs
+from redis_store import json_values
+from redis_store._engine import codecs, raw_fields
 from redis_store._engine.arguments import (
     check_dates,
-    check_dict,
     check_id,
     check_instance,
     check_object,
@@ -62,7 +63,7 @@ class Resources(Repository):
         if working_memory is not UNSET:
             check_text("working_memory", working_memory)
         if metadata is not UNSET:
-            check_object("metadata", metadata)
+            metadata = check_object("metadata", metadata)
 
         def change(resource: Resource) -> Resource:
             if working_memory is not UNSET:
@@ -129,12 +130,12 @@ def _changed(
     updated_at = later_than(resource.updated_at)
     resource = change(resource)
     memory = resource.working_memory
-    return codecs.patch(
+    return raw_fields.patch(
         key,
         stored,
         {
             "workingMemory": UNSET if memory is None else memory,
-            "metadata": codecs.encode("metadata", resource.metadata).decode(),
+            "metadata": json_values.encode(resource.metadata).decode(),
             "updatedAt": updated_at,
         },
     )
@@ -144,5 +145,5 @@ def _checked(value: object) -> Resource:
     resource = check_instance("resource", value, Resource)
     check_id("id", resource.id)
     check_text("working_memory", resource.working_memory)
-    check_dict("metadata", resource.metadata)
-    return check_dates(resource)
+    metadata = check_object("metadata", resource.metadata)
+    return check_dates(replace(resource, metadata=metadata))

@@ -215,8 +215,10 @@ class ShardedThreadTransaction(ThreadTransaction):
         def correct(touched: Sequence[Reply]) -> None:
             """List the thread with the date that the script set, under the owner that it found."""
             # Nothing to correct if the script set `us` and every index took it. XX for an owner
-            # that was no condition: the thread may be deleted or handed over since.
-            if touched and (owner is None or int(touched[0]) > us or not all(raised)):
+            # that was no condition: the thread may be deleted or handed over since. A record that
+            # names no owner is corrupt, and listed nowhere.
+            is_owned = len(touched) > 1
+            if is_owned and (owner is None or int(touched[0]) > us or not all(raised)):
                 only_listed = ("XX", "GT") if owner is None else ("GT",)
                 for index in self.keys.thread_indexes(thread_id, touched[1].decode(), "updated_at"):
                     self._sharded.publish(("ZADD", index, *only_listed, touched[0], thread_id))

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
-from redis_store._engine import codecs
+from redis_store._engine import codecs, raw_fields
 from redis_store._engine.arguments import (
     check_dates,
-    check_dict,
     check_id,
     check_instance,
     check_object,
@@ -90,7 +90,7 @@ class Threads(Repository):
         check_thread_id("thread_id", thread_id)
         check_title(title)
         if metadata is not UNSET:
-            check_object("metadata", metadata)
+            metadata = check_object("metadata", metadata)
 
         def change(thread: Thread) -> dict[str, object]:
             changes: dict[str, object] = {}
@@ -127,8 +127,7 @@ class Threads(Repository):
             metadata = update(thread)
             if metadata is None:
                 return None
-            check_dict("metadata", metadata)
-            return {"metadata": metadata}
+            return {"metadata": check_object("metadata", metadata)}
 
         return await self._change_thread(thread_id, change, resource_id, repeatable=False)
 
@@ -153,7 +152,7 @@ class Threads(Repository):
             if before.resource_id == resource_id:
                 return before
             changes = {"resourceId": resource_id, "updatedAt": later_than(before.updated_at)}
-            json = codecs.patch(key, outline.stored, changes)
+            json = raw_fields.patch(key, outline.stored, changes)
             thread = codecs.decode_thread(key, json)
             tx.expect({key: outline.stored})
             if self._keys.hash_tags:
@@ -225,7 +224,7 @@ class Threads(Repository):
             if changes is None:
                 return thread
             changes["updatedAt"] = later_than(thread.updated_at)
-            json = codecs.patch(key, stored, changes)
+            json = raw_fields.patch(key, stored, changes)
             updated = codecs.decode_thread(key, json)
             _store(tx, key, json, thread, updated)
             return updated
@@ -288,5 +287,5 @@ def _check_thread(value: object) -> Thread:
     check_thread_id("id", thread.id)
     check_id("resource_id", thread.resource_id)
     check_title(thread.title)
-    check_dict("metadata", thread.metadata)
-    return check_dates(thread)
+    metadata = check_object("metadata", thread.metadata)
+    return check_dates(replace(thread, metadata=metadata))

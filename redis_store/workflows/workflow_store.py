@@ -13,12 +13,15 @@ from typing import Any
 
 from msgspec import Raw
 
-from redis_store._engine import codecs
+from redis_store import json_values
+from redis_store._engine import codecs, prepared_values, raw_fields
 from redis_store._engine.arguments import (
     check_bound,
     check_date,
+    check_dict,
     check_id,
     check_id_or_ids,
+    check_json,
     check_object,
     check_paging,
     check_run,
@@ -32,7 +35,7 @@ from redis_store._engine.keys import RUN_NAMESPACE
 from redis_store._engine.operations import Repository, operation, query, unbounded
 from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, transact
-from redis_store.json_values import is_array, is_object
+from redis_store.json_values import MAX_DEPTH, is_array, is_object
 from redis_store.models import WorkflowRun, now
 from redis_store.pages import Page, Paging
 from redis_store.workflows.stored_runs import StoredRun, find_all, find_run, replace_run
@@ -82,7 +85,8 @@ class WorkflowStore(Repository):
             namespace: The run's namespace.
         """
         check_run(namespace, workflow_name, run_id)
-        encoded = check_object("snapshot", snapshot)
+        check_dict("snapshot", snapshot)
+        snapshot, encoded = prepared_values.prepare("snapshot", snapshot)
         if resource_id is not None:
             check_id("resource_id", resource_id)
         begun = None if created_at is None else check_date("created_at", created_at)
@@ -138,19 +142,20 @@ class WorkflowStore(Repository):
         """
         check_run(RUN_NAMESPACE, workflow_name, run_id)
         check_id("step_id", step_id)
-        codecs.encode("result", result)
+        # Within the snapshot two levels lie above it, and one above a request context.
+        result = check_json("result", result, MAX_DEPTH - 2)
         if request_context is not None:
-            check_object("request_context", request_context)
+            request_context = check_object("request_context", request_context, MAX_DEPTH - 1)
 
         def change(_: WorkflowRun, snapshot: Fields) -> Fields:
-            context = codecs.fields_of(snapshot.get("context")) or {}
+            context = raw_fields.fields_of(snapshot.get("context")) or {}
             merged = _merged(context.get(step_id), result)
-            context[step_id] = Raw(codecs.encode("result", merged))
-            snapshot["context"] = codecs.join(context)
+            context[step_id] = Raw(json_values.encode(merged))
+            snapshot["context"] = raw_fields.join(context)
             if request_context:
-                known = codecs.fields_of(snapshot.get("requestContext")) or {}
-                known |= codecs.split("request_context", request_context)
-                snapshot["requestContext"] = codecs.join(known)
+                known = raw_fields.fields_of(snapshot.get("requestContext")) or {}
+                known |= raw_fields.split(request_context)
+                snapshot["requestContext"] = raw_fields.join(known)
             return snapshot
 
         merged = await self._change(workflow_name, run_id, change)
@@ -179,13 +184,13 @@ class WorkflowStore(Repository):
             The merged snapshot; ``None`` if the run is unknown or has another status.
         """
         check_run(RUN_NAMESPACE, workflow_name, run_id)
-        check_object("state", state)
+        state = check_object("state", state)
         expected = _statuses(expected_status)
 
         def change(run: WorkflowRun, snapshot: Fields) -> Fields | None:
             if expected is not None and run.status not in expected:
                 return None
-            return snapshot | codecs.split("state", state)
+            return snapshot | raw_fields.split(state)
 
         # If it were repeated after a lost reply, it would find the status that it has set itself.
         return await self._change(workflow_name, run_id, change, repeatable=expected is None)
@@ -292,18 +297,18 @@ class WorkflowStore(Repository):
             found = await find_run(self._db, RUN_NAMESPACE, workflow_name, run_id)
             if found is None:
                 return None
-            record = codecs.decode_fields(found.key, found.json)
+            record = raw_fields.decode_fields(found.key, found.json)
             # A snapshot that is missing or stored as text has no fields: use its decoded form.
-            fields = codecs.fields_of(record.get("snapshot")) or codecs.split_read(
-                found.key, found.run.snapshot
+            fields = raw_fields.fields_of(record.get("snapshot")) or raw_fields.split(
+                found.run.snapshot
             )
             snapshot = change(found.run, fields)
             if snapshot is None:
                 return None
-            record["snapshot"] = codecs.join(snapshot)
+            record["snapshot"] = raw_fields.join(snapshot)
             later = later_than(found.run.updated_at)
-            record["updatedAt"] = Raw(codecs.encode("updated_at", later))
-            json = bytes(codecs.join(record))
+            record["updatedAt"] = Raw(json_values.encode(later))
+            json = bytes(raw_fields.join(record))
             run = codecs.decode_run(found.key, json)
             replace_run(tx, found, StoredRun(found.key, json, run), is_listed=True)
             return run.snapshot
@@ -322,9 +327,9 @@ def _merged(before: Raw | None, result: object) -> object:
     """Merge a step's new result over its old one; lists of outputs merge by position."""
     if before is None or not is_object(result):
         return result
-    stored: object = codecs.decode_value(bytes(before))
+    stored = raw_fields.fields_of(before) or {}
     new_output: object = result.get("output")
-    old_output: object = stored.get("output") if is_object(stored) else None
+    old_output: object = raw_fields.value_of(stored.get("output"))
     if not is_array(new_output) or not is_array(old_output):
         return result
     pairs = zip_longest(new_output, old_output)

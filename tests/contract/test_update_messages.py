@@ -195,7 +195,7 @@ BAD: dict[str, Any] = {
     "an object": [MessagePatch(id="a", content={"a": object()})],
     "NaN": [MessagePatch(id="a", content={"metadata": {"a": float("nan")}})],
     "infinity": [MessagePatch(id="a", content=float("inf"))],
-    "a lone surrogate": [MessagePatch(id="a", content={"a": "\ud800"})],
+    "bytes": [MessagePatch(id="a", content={"a": b"x"})],
 }
 
 

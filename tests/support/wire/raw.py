@@ -165,7 +165,8 @@ class _RawCluster(Raw):
         return [replies[at] for at in range(len(commands))]
 
     def _at(self, key: object) -> Raw:
-        slot = slot_of(key.decode() if isinstance(key, bytes) else str(key))
+        # Of a name that is no UTF-8 the tag must decide.
+        slot = slot_of(key.decode(errors="replace") if isinstance(key, bytes) else str(key))
         return next(node for slots, node in self._owners if slot in slots)
 
     async def commandstats(self) -> dict[str, int]:
