@@ -1,5 +1,6 @@
 """Settings: the arguments of a store, checked, and the deployment they describe."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
@@ -73,6 +74,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def __repr__(self) -> str:
         """Show the id and the location, never the login."""
         return f"Settings({self.id!r}, {self.location})"
+
+    def __rich_repr__(self) -> Iterator[str]:
+        """Show as much where rich prints: msgspec would show all fields."""
+        yield self.location
 
     @cached_property
     def address(self) -> Address:

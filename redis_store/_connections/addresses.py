@@ -1,5 +1,6 @@
 """Connection strings: topology, nodes, login and options. No error or repr shows a password."""
 
+from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import ParseResult, parse_qsl, unquote, urlparse
 
@@ -54,6 +55,10 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         nodes = ",".join(f"{host}:{port}" for host, port in self.nodes)
         where = f"{nodes}/{self.service}" if self.service else nodes or self.path
         return " ".join(filter(None, (self.topology, where, f"db {self.db}")))
+
+    def __rich_repr__(self) -> Iterator[str]:
+        """Show as much where rich prints: msgspec would show all fields."""
+        yield repr(self)
 
 
 def parse(connection_string: str) -> Address:
