@@ -1,6 +1,5 @@
 """Settings: the arguments of a store, checked, and the deployment they describe."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
@@ -75,9 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Show the id and the location, never the login."""
         return f"Settings({self.id!r}, {self.location})"
 
-    def __rich_repr__(self) -> Iterator[str]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Show as much where rich prints: msgspec would show all fields."""
-        yield self.location
+        return [("location", self.location)]
 
     @cached_property
     def address(self) -> Address:

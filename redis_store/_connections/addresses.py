@@ -1,7 +1,6 @@
 """Connection strings: topology, nodes, login and options. No error or repr shows a password."""
 
-from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import ParseResult, parse_qsl, unquote, urlparse
 
 import msgspec
@@ -56,9 +55,9 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         where = f"{nodes}/{self.service}" if self.service else nodes or self.path
         return " ".join(filter(None, (self.topology, where, f"db {self.db}")))
 
-    def __rich_repr__(self) -> Iterator[str]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Show as much where rich prints: msgspec would show all fields."""
-        yield repr(self)
+        return [("location", repr(self))]
 
 
 def parse(connection_string: str) -> Address:
