@@ -25,19 +25,19 @@ class Lifecycle:
 
     Attributes:
         db: The database that the domains share.
-        deployment: The deployment that was built last; ``None`` before an embedded server started.
+        deployment: The deployment that was built last.
 
     Raises:
-        ConfigurationError: redis.asyncio refuses an option.
+        ConfigurationError: redis.asyncio refuses an option, or the platform the embedded server.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._is_embedded = settings.address.topology == "embedded"
-        self._server = EmbeddedServer(settings.address.path) if self._is_embedded else None
+        is_embedded = settings.address.topology == "embedded"
+        self._server = EmbeddedServer(settings.address.path) if is_embedded else None
         # Built here, for the first event loop, so that wrong options are refused at once.
-        self.deployment = None if self._is_embedded else settings.new_deployment()
-        self._is_taken = self._is_embedded
+        self.deployment = settings.new_deployment(self._server)
+        self._is_taken = False
         self._is_adopted = False
         self._closed = False
         self.db = Database(
@@ -52,8 +52,10 @@ class Lifecycle:
         state = self.db.loops.get()
         async with state.connecting:
             self._check_open()
+            if self._server is not None:
+                await self._serve(self._server)
             if state.deployment is None:
-                state.deployment = await self._new_deployment()
+                state.deployment = self._new_deployment()
             if not state.is_ready:
                 # Connecting has its own deadline and uses the primary, even when a read triggered
                 # it.
@@ -73,34 +75,38 @@ class Lifecycle:
         # Shielded from its first await on: connections must not outlive a cancelled caller.
         with anyio.CancelScope(shield=True):
             await self.db.close()
-            if self.deployment is not None and not self._is_taken:
+            if not self._is_taken:
+                self._is_taken = True
                 await self.deployment.close()
             if self._server is not None:
                 await self._server.stop()
-            self.deployment = self._server = None
 
     def client(self) -> Any:
         """Return the redis.asyncio client of the running event loop, or else the latest one."""
         self._check_open()
-        deployment = self.deployment
-        with suppress(ConfigurationError):  # no event loop runs
-            deployment = self.db.loops.get().deployment or deployment
-        if deployment is None:
+        if self._server is not None and not self._server.socket:
             raise ConfigurationError(
                 "an embedded store has no client before init()", code="GET_CLIENT_NOT_READY"
             )
+        deployment = self.deployment
+        with suppress(ConfigurationError):  # no event loop runs
+            deployment = self.db.loops.get().deployment or deployment
         return deployment.client
 
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError("the store is closed", code="STORE_CLOSED")
 
-    async def _new_deployment(self) -> Deployment:
+    async def _serve(self, server: EmbeddedServer) -> None:
+        """Start the embedded server, or start it again if it died."""
+        await (server.recover() if server.socket else server.start())
+        if self._closed:  # by another event loop, which did not wait for the server
+            await server.stop()
+        self._check_open()
+
+    def _new_deployment(self) -> Deployment:
         """Build a deployment for the running event loop, or take the one that is built."""
-        if self._server is not None:
-            await self._server.start()
-            self.deployment = self._settings.new_deployment(self._server.url)
-        elif self.deployment is None or self._is_taken:
+        if self._is_taken:
             if self._settings.client is not None and self.db.has_other_loops:
                 raise ConfigurationError(
                     "client is in use in another event loop, and its connections belong to that: "
@@ -108,7 +114,7 @@ class Lifecycle:
                     code="CONFIGURATION_CLIENT_IN_OTHER_LOOP",
                     details={"argument": "client"},
                 )
-            self.deployment = self._settings.new_deployment()
+            self.deployment = self._settings.new_deployment(self._server)
         self._is_taken = True
         return self.deployment
 

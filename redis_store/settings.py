@@ -11,6 +11,7 @@ from redis_store._connections import addresses, client_options, connecting
 from redis_store._connections.addresses import Address
 from redis_store._connections.connecting import ReadFrom
 from redis_store._connections.deployment import Deployment, Limits
+from redis_store._connections.embedded import Server
 from redis_store._engine.keys import Keys
 from redis_store.errors import ConfigurationError
 from redis_store.maintenance import Retention
@@ -112,11 +113,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             self.key_prefix, hash_tags=on_cluster if self.hash_tags is None else self.hash_tags
         )
 
-    def new_deployment(self, embedded_url: str | None = None) -> Deployment:
+    def new_deployment(self, server: Server | None = None) -> Deployment:
         """Build a deployment, around the borrowed client or one of its own. No I/O.
 
         Args:
-            embedded_url: The URL of the started server, if the store is embedded.
+            server: The embedded server, if the store has one.
 
         Raises:
             ConfigurationError: redis.asyncio refuses an option, or the encoding is not UTF-8.
@@ -126,10 +127,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
         if self.client is not None:
             return connecting.borrow(self.client, limits)
-        address = self.address
-        if embedded_url is not None:
-            address = replace(addresses.parse(embedded_url), db=address.db)
-        return connecting.connect(address, self.client_options, limits, self.read_from)
+        return connecting.connect(
+            self.address, self.client_options, limits, self.read_from, server=server
+        )
 
     def _check_left_to_client(self) -> None:
         """Raise for an argument that a borrowed client has decided already."""

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from redis_store import EmbeddedServer, RedisStore
 from redis_store.embedded import find_server
-from redis_store.embedded.watchdog import watched
+from redis_store.embedded.watchdog import Watched
 
 _HOST: Final = "127.0.0.1"
 _SLOTS: Final = 16384
@@ -63,7 +63,7 @@ async def _node(*options: str) -> AsyncGenerator[Any]:
         return [binary, *address, "--save", "", "--loglevel", "warning", *options]
 
     client = cast("Any", aioredis.Redis)(host=_HOST, port=port)
-    async with watched(command, lock=DEVNULL, log=DEVNULL), client:
+    async with Watched(command, lock=DEVNULL, log=DEVNULL), client:
         await _until(lambda: _answers(client), f"a server on port {port}")
         yield client
 

@@ -1,8 +1,10 @@
 """Connecting: builds the deployment of an address, or around a borrowed client. No I/O."""
 
+import asyncio
 import ssl
 from codecs import lookup
 from collections.abc import Mapping
+from functools import partial
 from math import inf
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlencode
@@ -25,6 +27,7 @@ from redis_store._connections import client_options
 from redis_store._connections.addresses import Address, Topology
 from redis_store._connections.cluster import ClusterDeployment
 from redis_store._connections.deployment import Deployment, Limits
+from redis_store._connections.embedded import EmbeddedDeployment, Server, SocketPath
 from redis_store._connections.pools import MAX_CONNECTIONS
 from redis_store._connections.sentinel import SentinelDeployment, Sentinels
 from redis_store._connections.standalone import StandaloneDeployment
@@ -37,7 +40,12 @@ _SENTINEL_LOGIN = {"sentinel_username": "username", "sentinel_password": "passwo
 
 
 def connect(
-    address: Address, options: dict[str, Any], limits: Limits, read_from: ReadFrom = "primary"
+    address: Address,
+    options: dict[str, Any],
+    limits: Limits,
+    read_from: ReadFrom = "primary",
+    *,
+    server: Server | None = None,
 ) -> Deployment:
     """Build a deployment that owns its client. No I/O: the first command connects.
 
@@ -46,11 +54,14 @@ def connect(
         options: Keyword options of redis.asyncio's client; they win over the query string's.
         limits: What is asked of the connections.
         read_from: Where public reads go; with a standalone server, only ``"primary"``.
+        server: The embedded server, if that is the address.
 
     Raises:
         ConfigurationError: redis.asyncio refuses an option, or the encoding is not UTF-8.
     """
     builders: dict[Topology, _Builder] = {"sentinel": _sentinel, "cluster": _cluster}
+    if server is not None:
+        builders["embedded"] = partial(_embedded, server)
     build = builders.get(address.topology, _standalone)
     try:
         given = {**_query_options(address), **options}
@@ -76,21 +87,52 @@ class _Builder(Protocol):
 def _standalone(
     address: Address, options: dict[str, Any], limits: Limits, *, reads_replicas: bool
 ) -> StandaloneDeployment:
+    where: dict[str, Any]
+    if address.path:
+        _check_unix_sockets()
+        where = {"unix_socket_path": address.path}
+    else:
+        host, port = address.nodes[0]
+        where = {"host": host, "port": port, "ssl": address.tls}
+    arguments = {**_arguments(address, options, limits), **where}
+    client = _single_client(arguments, reads_replicas=reads_replicas)
+    return StandaloneDeployment(client, limits, owned=True)
+
+
+def _embedded(
+    server: Server,
+    address: Address,
+    options: dict[str, Any],
+    limits: Limits,
+    *,
+    reads_replicas: bool,
+) -> EmbeddedDeployment:
+    arguments = _arguments(address, options, limits)
+    arguments["unix_socket_path"] = SocketPath(server)
+    client = _single_client(arguments, reads_replicas=reads_replicas)
+    return EmbeddedDeployment(client, limits, server)
+
+
+def _single_client(arguments: dict[str, Any], *, reads_replicas: bool) -> aioredis.Redis:
+    """Build the client of one server."""
     if reads_replicas:
         raise ConfigurationError(
             "read_from='replica' is for Sentinel and Cluster",
             code="CONFIGURATION_INVALID_READ_FROM",
             details={"argument": "read_from"},
         )
-    arguments = _arguments(address, options, limits)
-    if address.path:
-        arguments["unix_socket_path"] = address.path
-    else:
-        arguments["host"], arguments["port"] = address.nodes[0]
-        arguments["ssl"] = address.tls
     client = cast("Any", aioredis.Redis)(**arguments)
     _check_encoding(client)
-    return StandaloneDeployment(client, limits, owned=True)
+    return cast("aioredis.Redis", client)
+
+
+def _check_unix_sockets() -> None:
+    if not hasattr(asyncio, "open_unix_connection"):
+        raise ConfigurationError(
+            "unix:// needs unix sockets, which this platform lacks: use redis://",
+            code="CONFIGURATION_INVALID_CONNECTION_STRING",
+            details={"argument": "connection_string"},
+        )
 
 
 def _sentinel(

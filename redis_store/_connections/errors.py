@@ -33,6 +33,9 @@ _LOST = (exceptions.ConnectionError, OSError)
 
 def translate(exc: Exception) -> BackendError:
     """Turn an exception of redis-py, or of the network, into a BackendError."""
+    if isinstance(exc, BackendError):
+        # One each: several calls may get it, and each names itself in its own.
+        return type(exc)(str(exc), code=exc.code, details=exc.details)
     reason = _reason(exc)
     details = {"reason": reason}
     message = _ADVICE.get(reason) or _plain_message(exc, reason)

@@ -20,7 +20,7 @@ _LONGEST_LOSS_PAUSE = 2.0
 # Error replies that pass: the command was not applied, and may be later.
 _TEMPORARY = frozenset({"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
 # Connection failures that no retry cures.
-_PERMANENT = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
+_PERMANENT = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "EMBEDDED_START_FAILED"})
 
 
 class PendingCommands:

@@ -27,12 +27,15 @@ class StandaloneDeployment(Deployment):
         client: The client whose pool is used.
         limits: What is asked of the connections.
         owned: Whether to close the client.
+        pool: Where connections come from; ``None`` is the client's pool.
     """
 
-    def __init__(self, client: aioredis.Redis, limits: Limits, *, owned: bool) -> None:
+    def __init__(
+        self, client: aioredis.Redis, limits: Limits, *, owned: bool, pool: Pool | None = None
+    ) -> None:
         super().__init__(client, limits)
         self._owned = owned
-        self._multiplexer = multiplexer_of(client, limits, owned=owned)
+        self._multiplexer = multiplexer_of(client, limits, owned=owned, pool=pool)
 
     async def discover(self) -> None:
         """Do nothing: the address is known."""
@@ -62,9 +65,13 @@ class StandaloneDeployment(Deployment):
         return [NodeBatch(self._multiplexer, pending.take())]
 
 
-def multiplexer_of(client: aioredis.Redis, limits: Limits, *, owned: bool) -> Multiplexer:
-    """Build the multiplexer over a client's pool."""
-    pool = ClientPool(cast("Any", client).connection_pool, most=inf if owned else MAX_CONNECTIONS)
+def multiplexer_of(
+    client: aioredis.Redis, limits: Limits, *, owned: bool, pool: Pool | None = None
+) -> Multiplexer:
+    """Build the multiplexer over a pool, by default that of the client."""
+    if pool is None:
+        most = inf if owned else MAX_CONNECTIONS
+        pool = ClientPool(cast("Any", client).connection_pool, most)
     return Multiplexer(pool, owned=owned, timeout=limits.silence, probe_after=limits.probe_after)
 
 

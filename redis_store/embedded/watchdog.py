@@ -9,13 +9,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from io import FileIO
 from pathlib import Path
 from secrets import token_hex
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 from weakref import WeakSet
 
 import anyio
@@ -36,11 +36,10 @@ def _drop_leashes() -> None:
 os.register_at_fork(after_in_child=_drop_leashes)
 
 
-@asynccontextmanager
-async def watched(
-    command: Callable[[Path], list[str]], *, lock: IO[Any] | int, log: IO[Any] | int
-) -> AsyncGenerator[tuple[subprocess.Popen[bytes], Path]]:
-    """Run a command until the context or this process ends: SIGTERM, after 10 s SIGKILL.
+class Watched:
+    """A process that runs until ``stop``, or until this process ends: SIGTERM, after 10 s SIGKILL.
+
+    ``async with`` stops it too. Its watchdog ends soon after it does.
 
     Args:
         command: Builds the command's arguments from its private directory, which is created before
@@ -49,38 +48,57 @@ async def watched(
         lock: A file that the command keeps open; a ``flock`` on it lasts as long.
         log: The file for the command's output.
 
-    Yields:
-        The watchdog, which ends soon after the command does (its status means nothing), and the
-        private directory.
+    Attributes:
+        directory: The private directory.
     """
-    with _private_directory() as private, _leash() as (end, leash):
-        watchdog = _spawn([str(private), *command(private)], end, lock, log)
+
+    def __init__(
+        self, command: Callable[[Path], list[str]], *, lock: IO[Any] | int, log: IO[Any] | int
+    ) -> None:
+        self.directory = _private_directory()
+        self._parent = os.getpid()
+        reading, writing = os.pipe()
+        self._leash = FileIO(writing, "w")
+        _leashes.add(self._leash)
         try:
-            yield watchdog, private
+            args = [str(self.directory), *command(self.directory)]
+            self._watchdog = _spawn(args, FileIO(reading), lock, log)
+        except BaseException:
+            self._leash.close()
+            raise
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the watchdog has ended, and with it the process."""
+        return self._watchdog.poll() is not None
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it belongs to the parent of this process, which is a forked child."""
+        return os.getpid() != self._parent
+
+    async def stop(self) -> None:
+        """Stop the process; no-op if it has ended, or is the parent's after a fork."""
+        if self.is_inherited:
+            return
+        self._leash.close()
+        try:
+            await _end(self._watchdog)
         finally:
-            leash.close()
-            await _end(watchdog)
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
 
 
-@contextmanager
-def _private_directory() -> Generator[Path]:
+def _private_directory() -> Path:
     root = tempfile.gettempdir()
     if len(os.fsencode(root)) > _LONGEST_ROOT:
         root = "/tmp"  # noqa: S108 - the script makes a new directory, or fails
-    private = Path(root) / f"redis-store-{token_hex(4)}"
-    try:
-        yield private
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-
-
-@contextmanager
-def _leash() -> Generator[tuple[FileIO, FileIO]]:
-    """Open a pipe: the watchdog's end, and the end that only this process may have open."""
-    reading, writing = os.pipe()
-    with FileIO(reading) as end, FileIO(writing, "w") as leash:
-        _leashes.add(leash)
-        yield end, leash
+    return Path(root) / f"redis-store-{token_hex(4)}"
 
 
 def _spawn(

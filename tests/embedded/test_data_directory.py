@@ -69,7 +69,7 @@ async def test_servers_live_side_by_side(tmp_path: Path) -> None:
 async def test_a_path_has_one_server_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redis_store.embedded.server._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("redis_store.embedded.data_directory._LOCK_SECONDS", 0.1)
     second = EmbeddedServer(tmp_path)
     async with EmbeddedServer(tmp_path), EmbeddedServer(tmp_path / "other"):
         with pytest.raises(ConfigurationError, match="another embedded server uses") as error:
@@ -83,7 +83,7 @@ async def test_a_path_has_one_server_at_a_time(
 async def test_a_path_has_one_server_over_all_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("redis_store.embedded.server._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("redis_store.embedded.data_directory._LOCK_SECONDS", 0.1)
     async with child_with_server(tmp_path):
         with pytest.raises(ConfigurationError, match="another embedded server uses"):
             await EmbeddedServer(tmp_path).start()

@@ -144,6 +144,6 @@ async def test_a_start_that_takes_too_long_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_STORE_SERVER", make_executable(tmp_path / "s", "exec sleep 60"))
-    monkeypatch.setattr("redis_store.embedded.server._START_SECONDS", 0.2)
+    monkeypatch.setattr("redis_store.embedded.process._START_SECONDS", 0.2)
     with pytest.raises(BackendUnavailableError, match=r"no answer in 0\.2 s"):
         await EmbeddedServer().start()
