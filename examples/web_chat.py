@@ -7,7 +7,7 @@ curl localhost:8000/users/ana/threads/hello/messages
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -22,7 +22,7 @@ def create_app(url: str) -> FastAPI:
     """Build the app; its store opens with the server and closes with it."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with RedisStore(url) as store:
             app.state.memory = store.memory
             yield

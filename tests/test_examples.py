@@ -5,7 +5,7 @@ import subprocess
 import sys
 from asyncio import create_subprocess_exec, to_thread
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -231,7 +231,7 @@ async def test_a_memory_survives_a_failover_with_every_turn(tmp_path: Path) -> N
 
 
 @asynccontextmanager
-async def web_chat(url: str) -> AsyncIterator[AsyncClient]:
+async def web_chat(url: str) -> AsyncGenerator[AsyncClient]:
     """Serve the web chat, and yield a client of it."""
     port = free_port()
     command = [sys.executable, "-W", "error", str(EXAMPLES / "web_chat.py")]

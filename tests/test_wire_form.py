@@ -20,7 +20,7 @@ from tests.support.records.scores import score
 
 DATE = "2026-01-15T09:30:00Z"
 DATES = {"createdAt": DATE, "updatedAt": DATE}
-THREAD = {"id": "t", "resourceId": "u", "metadata": {}, **DATES}
+THREAD: dict[str, Any] = {"id": "t", "resourceId": "u", "metadata": {}, **DATES}
 MESSAGE: dict[str, Any] = {
     "id": "m",
     "threadId": "t",
