@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from redis_store.json_values import is_array, is_object
+from redis_store.wire import WireForm
 
 
 def new_id() -> str:
@@ -43,7 +44,7 @@ def text_content(text: str, metadata: dict[str, Any] | None = None) -> dict[str,
     return content
 
 
-class Thread(msgspec.Struct, kw_only=True, rename="camel"):
+class Thread(WireForm, kw_only=True, rename="camel"):
     """A conversation, owned by a resource.
 
     ``title=None`` means no title; ``""`` is a title.
@@ -57,7 +58,7 @@ class Thread(msgspec.Struct, kw_only=True, rename="camel"):
     updated_at: datetime = msgspec.field(default_factory=_now_by_default)
 
 
-class Message(msgspec.Struct, kw_only=True, rename="camel"):
+class Message(WireForm, kw_only=True, rename="camel"):
     """One message of a thread. ``content`` is any JSON value; Mastra's is a v2 object."""
 
     id: str = msgspec.field(default_factory=new_id)
@@ -145,7 +146,7 @@ class MessagePatch(_Identified, kw_only=True):
     created_at: datetime | UnsetType = UNSET
 
 
-class Resource(msgspec.Struct, kw_only=True, rename="camel"):
+class Resource(WireForm, kw_only=True, rename="camel"):
     """The memory of one resource (usually a user) across its threads."""
 
     id: str
@@ -159,7 +160,7 @@ class Resource(msgspec.Struct, kw_only=True, rename="camel"):
 RUN_NAMES = {"resource_id": "resourceId", "created_at": "createdAt", "updated_at": "updatedAt"}
 
 
-class WorkflowRun(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
+class WorkflowRun(WireForm, kw_only=True, rename=RUN_NAMES):
     """A workflow run: its latest snapshot and its owner."""
 
     workflow_name: str
@@ -176,7 +177,7 @@ class WorkflowRun(msgspec.Struct, kw_only=True, rename=RUN_NAMES):
         return status if isinstance(status, str) else None
 
 
-class Score(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
+class Score(WireForm, kw_only=True, rename="camel", omit_defaults=True):
     """A score that a scorer gave to a run of an entity."""
 
     scorer_id: str
@@ -217,7 +218,7 @@ class Score(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     updated_at: datetime = msgspec.field(default_factory=_now_by_default)
 
 
-class ClonedThread(msgspec.Struct, kw_only=True):
+class ClonedThread(WireForm, kw_only=True):
     """A clone, its messages from oldest to newest, and a map of source to new message ids."""
 
     thread: Thread
@@ -225,7 +226,7 @@ class ClonedThread(msgspec.Struct, kw_only=True):
     message_id_map: dict[str, str]
 
 
-class CopiedThread(msgspec.Struct, kw_only=True):
+class CopiedThread(WireForm, kw_only=True):
     """A copy, and a map of source to new message ids."""
 
     thread: Thread

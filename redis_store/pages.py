@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
+
+from redis_store import json_values
+from redis_store.wire import WireForm, to_wire
 
 T = TypeVar("T")
 
@@ -12,7 +15,7 @@ Direction = Literal["asc", "desc"]
 ThreadOrder = Literal["created_at", "updated_at"]
 
 
-class Page(msgspec.Struct, Generic[T], kw_only=True):
+class Page(WireForm, Generic[T], kw_only=True):
     """One page of a listing; it has a length and iterates over its items.
 
     Attributes:
@@ -34,6 +37,25 @@ class Page(msgspec.Struct, Generic[T], kw_only=True):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
+
+    def to_dict(self, name: str = "items") -> dict[str, Any]:
+        """Return the page as JSON values in Mastra's form, where ``perPage: false`` is all.
+
+        Args:
+            name: What the items are called: Mastra's listings have ``threads``, ``messages``,
+                ``runs`` and ``scores``.
+        """
+        return {
+            name: [to_wire(name, item) for item in self.items],
+            "total": self.total,
+            "page": self.page,
+            "perPage": False if self.per_page is None else self.per_page,
+            "hasMore": self.has_more,
+        }
+
+    def to_json(self, name: str = "items") -> str:
+        """Return the JSON of ``to_dict``."""
+        return json_values.encode(self.to_dict(name)).decode()
 
 
 class DateRange(msgspec.Struct, frozen=True):

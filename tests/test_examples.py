@@ -5,18 +5,22 @@ import subprocess
 import sys
 from asyncio import create_subprocess_exec, to_thread
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 from anyio import fail_after
+from httpx import AsyncClient, TransportError
 
 from redis_store import RedisStore
+from redis_store._engine.keys import Keys
 from tests.support.deployments.sentinels import SentinelDeployment
-from tests.support.deployments.servers import Server, server_binaries
+from tests.support.deployments.servers import Server, free_port, server_binaries
 from tests.support.deployments.variants import FIRST, Deployments, Variant
+from tests.support.schedules.waiting import until
 from tests.support.wire.raw import Raw, connect_raw
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -224,3 +228,72 @@ async def test_a_memory_survives_a_failover_with_every_turn(tmp_path: Path) -> N
     assert talking.said[:-2] == turns
     assert re.fullmatch(r"turn 0: on the primary, and on [12] replicas only", talking.said[-2])
     assert talking.said[-1] == "301 messages; the newest: ['turn 0', 'turn 300', 'turn 299']"
+
+
+@asynccontextmanager
+async def web_chat(url: str) -> AsyncGenerator[AsyncClient]:
+    """Serve the web chat, and yield a client of it."""
+    port = free_port()
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "web_chat.py")]
+    process = await create_subprocess_exec(*command, "--url", url, "--port", str(port))
+    try:
+        async with AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            await until(partial(_is_up, client), "web chat up")
+            yield client
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _is_up(client: AsyncClient) -> bool:
+    try:
+        return (await client.get("/openapi.json")).is_success
+    except TransportError:
+        return False
+
+
+async def test_a_web_chat_remembers_what_it_streams(tmp_path: Path) -> None:
+    chat = "/users/ana/threads/t/messages"
+    async with web_chat(f"embedded://{tmp_path}") as client:
+        empty = await client.get("/users/ana/threads")
+        assert empty.json() == {
+            "threads": [],
+            "total": 0,
+            "page": 0,
+            "perPage": 100,
+            "hasMore": False,
+        }
+        async with client.stream("POST", chat, content="Hello é") as reply:
+            assert reply.is_success
+            chunks = [chunk async for chunk in reply.aiter_text()]
+        assert len(chunks) > 1
+        assert "".join(chunks).strip() == "You said 'Hello é'; before that, 0 other things."
+        await client.post(chat, content="And again")
+        history = (await client.get(chat)).json()
+        assert [
+            (each["role"], each["content"]["content"].strip()) for each in history["messages"]
+        ] == [
+            ("user", "Hello é"),
+            ("assistant", "".join(chunks).strip()),
+            ("user", "And again"),
+            ("assistant", "You said 'And again'; before that, 1 other things."),
+        ]
+        assert (history["total"], history["hasMore"]) == (4, False)
+        assert (await client.get(chat, params={"page": 1})).json()["messages"] == []
+        assert (await client.get(chat, params={"page": -1})).status_code == 422
+        thread = (await client.get("/users/ana/threads/t")).json()
+        assert (thread["resourceId"], thread["createdAt"][-1]) == ("ana", "Z")
+        assert (await client.get("/users/ana/threads")).json()["threads"] == [thread]
+
+
+async def test_a_web_chat_shows_nobody_the_threads_of_others(server: Server) -> None:
+    async with web_chat(server.url) as client:
+        await client.post("/users/ana/threads/web-chat/messages", content="secret")
+        assert (await client.get("/users/bob/threads/web-chat")).status_code == 404
+        assert (await client.get("/users/bob/threads/web-chat/messages")).json()["total"] == 0
+        said = await client.post("/users/bob/threads/web-chat/messages", content="mine")
+        assert said.status_code == 404
+    async with RedisStore(server.url) as store, Raw(server.url) as raw:
+        assert (await store.memory.list_messages("web-chat")).total == 2
+        await store.memory.dangerously_clear_all()
+        await raw("DEL", Keys().marker())
