@@ -6,6 +6,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import anyio
@@ -150,3 +151,27 @@ def test_a_borrowed_client_follows_to_the_next_loop(servers: dict[str, Any]) -> 
     for _ in range(3):
         assert asyncio.run(other.memory.get_thread_by_id("no such thread")) is None
     asyncio.run(other.close())
+
+
+@pytest.mark.parametrize("path", ["", "/data"])
+def test_an_embedded_server_belongs_to_the_process(tmp_path: Path, path: str) -> None:
+    """It outlives the event loop that started it, and is stopped from any other."""
+    store = RedisStore(f"embedded://{tmp_path if path else ''}{path}")
+    asyncio.run(store.memory.save_thread(thread()))
+    for n in range(2):
+        asyncio.run(store.memory.save_messages([message(f"m{n}", n)]))
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda _: asyncio.run(store.memory.list_messages("t")), range(8))
+        assert [page.total for page in found] == [2] * 8
+    asyncio.run(store.close())
+    with pytest.raises(StoreClosedError):
+        asyncio.run(store.ping())
+
+
+def test_loops_that_start_an_embedded_server_at_once_start_one() -> None:
+    store = RedisStore("embedded://")
+    with ThreadPoolExecutor(6) as pool:
+        saved = pool.map(lambda n: asyncio.run(store.memory.save_thread(thread(f"t{n}"))), range(6))
+        assert len(list(saved)) == 6
+    assert asyncio.run(store.memory.list_threads()).total == 6
+    asyncio.run(store.close())

@@ -96,8 +96,14 @@ class EmbeddedServer:
         """
         if loss := await self.loss():
             raise loss
-        if self._path is not None and not self._is_inherited:
+        if self._is_inherited:
+            return
+        # A server in memory can only be waited for: another event loop is starting it.
+        is_starting = self._process is not None and not self._process.pid
+        if self._path is not None or is_starting:
             async with self._changing():
+                if loss := await self.loss():
+                    raise loss
                 if self._process is not None:
                     await self._serve()
 
