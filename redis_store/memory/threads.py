@@ -6,9 +6,10 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from redis_store._engine import codecs, raw_fields
+from redis_store._engine import codecs, prepared_values, raw_fields
 from redis_store._engine.arguments import (
     check_dates,
+    check_dict,
     check_id,
     check_instance,
     check_object,
@@ -287,5 +288,6 @@ def _check_thread(value: object) -> Thread:
     check_thread_id("id", thread.id)
     check_id("resource_id", thread.resource_id)
     check_title(thread.title)
-    metadata = check_object("metadata", thread.metadata)
+    check_dict("metadata", thread.metadata)
+    metadata = prepared_values.prepare("thread", thread.metadata, ".metadata").value
     return check_dates(replace(thread, metadata=metadata))
