@@ -55,7 +55,11 @@ class PerLoop(Generic[T]):
         Raises:
             ConfigurationError: The caller runs on trio, or on no event loop.
         """
-        value = self._values.get(running_loop())
+        try:
+            value = self._values.get(asyncio.get_running_loop())
+        except RuntimeError:
+            running_loop()  # says why
+            raise
         return self._add() if value is None else value
 
     def items(self) -> list[tuple[asyncio.AbstractEventLoop, T]]:

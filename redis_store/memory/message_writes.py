@@ -1,7 +1,7 @@
 """Message writes: save, update, delete."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
@@ -128,13 +128,12 @@ class MessageWrites(Repository):
                     raise ThreadNotFoundError(patch.thread_id)
                 key = self._keys.message(thread_id, patch.id)
                 # Several patches of one message: each applies to the outcome of the former.
-                changes[patch.id] = _changed(
-                    patch, changes.get(patch.id) or _Change.none(thread_id, key, before)
-                )
+                known = changes.get(patch.id)
+                changes[patch.id] = _changed(patch, _Stored(thread_id, key, before), known)
         # Scripts of several slots run in this sequence. The threads that messages move to come
         # first: a crash in between then leaves a message in both threads, never in neither.
         targets_first = [c.message.thread_id for c in changes.values()]
-        involved = dict.fromkeys([*targets_first, *(c.thread_id for c in changes.values())])
+        involved = dict.fromkeys([*targets_first, *(c.stored.thread_id for c in changes.values())])
         for thread_id, owner in owners(self._keys, involved, records).items():
             tx.touch(thread_id, owner)
         _write(tx, changes)
@@ -230,31 +229,34 @@ def _position(message: Message) -> tuple[object, ...]:
     return message.thread_id, message.created_at
 
 
-class _Change(NamedTuple):
-    """A message before and after its patches; ``thread_id`` and ``key`` are those before."""
+class _Stored(NamedTuple):
+    """A message as it is stored."""
 
     thread_id: str
     key: str
-    before: bytes
+    json: bytes
+
+
+class _Change(NamedTuple):
+    """A message as it is stored, and as the patches change it."""
+
+    stored: _Stored
     after: bytes
     message: Message
 
-    @classmethod
-    def none(cls, thread_id: str, key: str, stored: bytes) -> Self:
-        """Build the change that changes nothing.
 
-        Raises:
-            CorruptRecordError: The message cannot be read, or names another thread.
-        """
-        message = codecs.decode_message(key, stored)
-        if message.thread_id != thread_id:
-            raise CorruptRecordError(key, "it names another thread")
-        return cls(thread_id, key, stored, stored, message)
+def _changed(patch: MessagePatch, stored: _Stored, former: _Change | None) -> _Change:
+    """Apply a patch to a message, or to the outcome of the patches before it.
 
-
-def _changed(patch: MessagePatch, change: _Change) -> _Change:
-    after = _patched(patch, change.key, change.after)
-    return change._replace(after=after, message=codecs.decode_message(change.key, after))
+    Raises:
+        CorruptRecordError: The message cannot be read, or names another thread.
+    """
+    after = _patched(patch, stored.key, former.after if former else stored.json)
+    message = codecs.decode_message(stored.key, after)
+    thread_id = former.message.thread_id if former else stored.thread_id
+    if patch.thread_id is UNSET and message.thread_id != thread_id:
+        raise CorruptRecordError(stored.key, "it names another thread")
+    return _Change(stored, after, message)
 
 
 _UNKNOWN = Located("", None, None)
@@ -267,9 +269,9 @@ def _write(tx: ThreadTransaction, changes: Mapping[str, _Change]) -> None:
         us, resource_id = epoch_us(change.message.created_at), change.message.resource_id
         body = Body(id_, us, resource_id, change.after)
         bodies.setdefault(change.message.thread_id, []).append(body)
-    tx.expect({change.key: change.before for change in changes.values()})
+    tx.expect({change.stored.key: change.stored.json for change in changes.values()})
     target = {id_: change.message.thread_id for id_, change in changes.items()}
-    was_in = {id_: change.thread_id for id_, change in changes.items()}
+    was_in = {id_: change.stored.thread_id for id_, change in changes.items()}
     moving = {id_: thread_id for id_, thread_id in was_in.items() if thread_id != target[id_]}
     # `move` itself sets the condition for those that move.
     tx.expect_location({id_: t for id_, t in was_in.items() if id_ not in moving})
