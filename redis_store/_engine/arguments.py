@@ -253,7 +253,8 @@ def check_metadata(value: object) -> dict[str, Any]:
     for key in wanted:
         if not _is_metadata_key(key):
             raise InvalidArgumentError("metadata", f"has an invalid key {key!r}", key)
-    return wanted
+    # As they are stored: an enum's member must match its value.
+    return cast("dict[str, Any]", check_json("metadata", wanted))
 
 
 def _is_metadata_key(key: object) -> bool:

@@ -290,6 +290,20 @@ async def test_what_would_not_come_back_is_refused_by_name(
     assert await snapshot(raw, place.keys.prefix) == before
 
 
+async def test_a_filter_matches_what_is_stored_of_its_values(store: RedisStore) -> None:
+    """THR-09, LIST-04: an enum's member is its value; what is never stored is refused."""
+    given = {"colour": Colour.RED, "word": Word.YES, "half": HALF}
+    await store.memory.save_thread(thread("t", metadata={**given, "l": [Part("x")]}))
+    await store.memory.save_messages([message("m", metadata=given)])
+    for wanted in (given, {"colour": "red"}, {"l": [{"type": "x", "data": None}]}):
+        assert (await store.memory.list_threads(metadata=wanted)).total == 1
+    for wanted in (given, {"word": "yes"}):
+        assert (await store.memory.list_messages("t", metadata=wanted)).total == 1
+    for refused in (nested(MAX_DEPTH + 1), float("nan"), b"x"):
+        with pytest.raises(InvalidArgumentError, match="metadata"):
+            await store.memory.list_threads(metadata={"a": refused})
+
+
 async def test_an_error_names_the_message_whatever_is_wrong_with_it(store: RedisStore) -> None:
     """SAVE-02: by its index, and its field."""
     wrong = replace(message("b"), resource_id="")
