@@ -157,12 +157,15 @@ def test_a_borrowed_client_follows_to_the_next_loop(servers: dict[str, Any]) -> 
 def test_an_embedded_server_belongs_to_the_process(tmp_path: Path, path: str) -> None:
     """It outlives the event loop that started it, and is stopped from any other."""
     store = RedisStore(f"embedded://{tmp_path if path else ''}{path}")
+
+    def total(_: int) -> int | None:
+        return asyncio.run(store.memory.list_messages("t")).total
+
     asyncio.run(store.memory.save_thread(thread()))
     for n in range(2):
         asyncio.run(store.memory.save_messages([message(f"m{n}", n)]))
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda _: asyncio.run(store.memory.list_messages("t")), range(8))
-        assert [page.total for page in found] == [2] * 8
+        assert list(pool.map(total, range(8))) == [2] * 8
     asyncio.run(store.close())
     with pytest.raises(StoreClosedError):
         asyncio.run(store.ping())
@@ -170,8 +173,11 @@ def test_an_embedded_server_belongs_to_the_process(tmp_path: Path, path: str) ->
 
 def test_loops_that_start_an_embedded_server_at_once_start_one() -> None:
     store = RedisStore("embedded://")
+
+    def save(n: int) -> str:
+        return asyncio.run(store.memory.save_thread(thread(f"t{n}"))).id
+
     with ThreadPoolExecutor(6) as pool:
-        saved = pool.map(lambda n: asyncio.run(store.memory.save_thread(thread(f"t{n}"))), range(6))
-        assert len(list(saved)) == 6
+        assert len(set(pool.map(save, range(6)))) == 6
     assert asyncio.run(store.memory.list_threads()).total == 6
     asyncio.run(store.close())
