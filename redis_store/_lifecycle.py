@@ -9,6 +9,7 @@ import anyio
 from redis_store._connections import handshake
 from redis_store._connections.current_call import Call, current_call
 from redis_store._connections.deployment import Deployment
+from redis_store._connections.eviction import EvictionWarning
 from redis_store._connections.loops import running_loop
 from redis_store._engine.database import Database
 from redis_store.embedded import EmbeddedServer
@@ -39,6 +40,7 @@ class Lifecycle:
         self.deployment = settings.new_deployment(self._server)
         self._is_taken = False
         self._is_adopted = False
+        self._eviction = EvictionWarning(threads_expire=settings.thread_ttl is not None)
         self._closed = False
         self.db = Database(
             settings.keys,
@@ -120,7 +122,8 @@ class Lifecycle:
 
     async def _prepare(self, deployment: Deployment) -> None:
         """Check the server, load the scripts, and index a small database of another writer."""
-        await handshake.prepare(deployment, clustered=self._settings.address.topology == "cluster")
+        on_cluster = self._settings.address.topology == "cluster"
+        await handshake.prepare(deployment, self._eviction, clustered=on_cluster)
         if not (self.db.scans or self._is_adopted):
             await adopt(Database.over(deployment, self.db.keys))
             self._is_adopted = True

@@ -10,15 +10,21 @@ from collections.abc import Sequence
 
 from redis_store._connections.commands import SCRIPTS, Command, Reply
 from redis_store._connections.deployment import Deployment
+from redis_store._connections.eviction import ASK_POLICY, EvictionWarning
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
 MIN_VERSION = (6, 2)
 
 
-async def prepare(deployment: Deployment, *, clustered: bool) -> None:
+async def prepare(deployment: Deployment, eviction: EvictionWarning, *, clustered: bool) -> None:
     """Discover the deployment, check its primaries and load every script into each.
 
     One round trip after the discovery.
+
+    Args:
+        deployment: The deployment.
+        eviction: Warns if a primary may evict keys.
+        clustered: Whether it is a cluster.
 
     Raises:
         BackendError: It cannot be reached, refuses the login, or cannot be used.
@@ -26,8 +32,10 @@ async def prepare(deployment: Deployment, *, clustered: bool) -> None:
     await _discover(deployment)
     checks: list[Command] = [("INFO", "server"), *([("CLUSTER", "INFO")] if clustered else [])]
     commands = [*checks, *(script.load() for script in SCRIPTS.values())]
-    for replies in await deployment.send_to_primaries(commands):
-        _check(replies, clustered=clustered)
+    by_primary = await deployment.send_to_primaries([*commands, ASK_POLICY])
+    for replies in by_primary:
+        _check(replies[:-1], clustered=clustered)
+    eviction.check(replies[-1] for replies in by_primary)
 
 
 def _check(replies: Sequence[Reply], *, clustered: bool) -> None:
