@@ -1,6 +1,6 @@
 """Pages of listings, and the arguments that select them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -8,6 +8,8 @@ import msgspec
 
 from redis_store import json_values
 from redis_store.wire import WireForm, to_wire
+from redis_store import cursors
+from redis_store.cursors import Cursor, Scope
 
 T = TypeVar("T")
 
@@ -24,6 +26,10 @@ class Page(WireForm, Generic[T], kw_only=True):
         page: The page's number, from 0.
         per_page: Records per page; ``None`` is all.
         has_more: Whether there are matching records after this page.
+        next_cursor: Where this page ends: as ``after=`` it lists the next page. ``None`` if nothing
+            follows, and for listings without cursors.
+        previous_cursor: Where this page begins: as ``before=`` it lists the page that precedes this
+            one. ``None`` if nothing does, and for listings without cursors.
     """
 
     items: list[T]
@@ -31,6 +37,8 @@ class Page(WireForm, Generic[T], kw_only=True):
     page: int
     per_page: int | None
     has_more: bool
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -76,10 +84,22 @@ class Include(msgspec.Struct, frozen=True):
 
 
 class Paging(msgspec.Struct, frozen=True):
-    """The page of a listing to return."""
+    """The page of a listing to return: by its number, or next to a cursor.
+
+    Attributes:
+        page: The page's number; 0 with a cursor.
+        per_page: Records per page; ``None`` is all.
+        scope: The listing, if its pages have cursors.
+        cursor: The cursor where the page begins, or where it ends if ``backwards``.
+        backwards: Whether the page precedes the cursor. It is then read towards the listing's
+            start, and reversed.
+    """
 
     page: int
     per_page: int | None
+    scope: Scope | None = None
+    cursor: Cursor | None = None
+    backwards: bool = False
 
     @property
     def offset(self) -> int:
@@ -96,10 +116,53 @@ class Paging(msgspec.Struct, frozen=True):
         total = len(items) if total is None else total
         return self.of_items(items[self.offset : self.end], total)
 
-    def of_items(self, items: list[T], total: int) -> Page[T]:
-        """Build the page from its items and the total."""
-        has_more = self.end is not None and self.offset + len(items) < total
+    def of_items(self, items: list[T], total: int, start: int | None = None) -> Page[T]:
+        """Build the page from its items and the total.
+
+        Args:
+            items: The page's records.
+            total: How many records match.
+            start: How many of them precede the page, if its number does not tell.
+        """
+        first = self.offset if start is None else start
+        is_all = self.end is None and self.cursor is None
+        has_more = not is_all and first + len(items) < total
         return self.with_more(items, total, has_more=has_more)
+
+    def start(self, passed: int, size: int, total: int) -> int:
+        """Return how many records precede a page of this size.
+
+        Args:
+            passed: How many records precede the page in the order in which it is read.
+            size: How many records are on the page.
+            total: How many records match.
+        """
+        return total - passed - size if self.backwards else passed
+
+    def link(
+        self,
+        page: Page[T],
+        *,
+        has_previous: bool,
+        first: Callable[[], Cursor],
+        last: Callable[[], Cursor],
+    ) -> Page[T]:
+        """Give a page the cursors before its first and after its last record."""
+        if self.scope is None or self.per_page == 0:
+            return page
+        if not page.items:
+            # Such a page is where its own cursor is.
+            if self.cursor is None:
+                return page
+            here = cursors.encode(self.scope, self.cursor)
+            page.previous_cursor = here if has_previous else None
+            page.next_cursor = here if page.has_more else None
+            return page
+        if has_previous:
+            page.previous_cursor = cursors.encode(self.scope, first())
+        if page.has_more:
+            page.next_cursor = cursors.encode(self.scope, last())
+        return page
 
     def with_more(self, items: list[T], total: int | None, *, has_more: bool) -> Page[T]:
         """Build the page with a given ``has_more``, if it does not follow from the total."""

@@ -54,6 +54,8 @@ class SyncMemoryStore:
         per_page: int | None = ...,
         order_by: ThreadOrder = ...,
         direction: Direction = ...,
+        before: str | None = ...,
+        after: str | None = ...,
     ) -> Page[Thread]: ...
     def list_threads_by_resource_id(
         self,
@@ -64,6 +66,8 @@ class SyncMemoryStore:
         per_page: int | None = ...,
         order_by: ThreadOrder = ...,
         direction: Direction = ...,
+        before: str | None = ...,
+        after: str | None = ...,
     ) -> Page[Thread]: ...
     def list_messages(
         self,
@@ -77,6 +81,8 @@ class SyncMemoryStore:
         metadata: dict[str, Any] | None = ...,
         include: Sequence[Include] = ...,
         include_total: bool = ...,
+        before: str | None = ...,
+        after: str | None = ...,
     ) -> Page[Message]: ...
     def list_messages_by_resource_id(
         self,

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from redis_store._engine import prepared_values
 from redis_store._engine.timestamps import epoch_us, from_epoch_us
+from redis_store.cursors import Scope, decode
 from redis_store.errors import InvalidArgumentError
 from redis_store.json_values import MAX_DEPTH
 from redis_store.models import Resource, Score, Thread
@@ -229,6 +230,28 @@ def check_paging(page: object, per_page: object) -> Paging:
     if number:
         raise InvalidArgumentError("page", "needs a per_page", page)
     return Paging(number, None)
+
+
+def check_cursors(paging: Paging, scope: Scope | None, before: object, after: object) -> Paging:
+    """Return the page of a listing that has cursors.
+
+    Args:
+        paging: The page by its number.
+        scope: The listing; ``None`` if it is of several threads, which have no common cursor.
+        before: The cursor that the page precedes, if any.
+        after: The cursor that the page follows, if any.
+    """
+    number, size, backwards = paging.page, paging.per_page, before is not None
+    argument, text = ("before", before) if backwards else ("after", after)
+    if text is None:
+        return Paging(number, size, scope)
+    if backwards and after is not None:
+        raise InvalidArgumentError("before", "excludes after", before)
+    if number:
+        raise InvalidArgumentError("page", f"must be 0 with {argument}", number)
+    if scope is None:
+        raise InvalidArgumentError(argument, "needs a listing of one thread", text)
+    return Paging(0, size, scope, decode(argument, text, scope), backwards)
 
 
 def check_includes(value: object) -> list[Include]:

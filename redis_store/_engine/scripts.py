@@ -55,6 +55,7 @@ def _code(text: str) -> str:
 COMMIT = Script(source("commit"))
 KEEP_ALIVE = Script(source("keep_alive"))
 PAGE = Script(source("page"), read_only=True)
+INDEX_PAGE = Script(source("index_page"), read_only=True)
 FIND = Script(source("find"), read_only=True)
 CAS = Script(source("cas"))
 RECOUNT = Script(source("recount"))

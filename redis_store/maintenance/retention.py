@@ -15,9 +15,10 @@ from redis_store._engine.timestamps import epoch_us, to_us
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import ConfigurationError, CorruptRecordError
 from redis_store.maintenance.reindex import Progress
+from redis_store.memory.message_filter import Filter
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.memory.threads import delete_thread
-from redis_store.memory.windows import Filter, Window
+from redis_store.memory.windows import Window
 from redis_store.memory.windows import positions as positions_of
 from redis_store.models import Thread, now
 

@@ -3,9 +3,9 @@
 ``MemoryStore`` combines one module per group of calls: ``threads``, ``thread_lists``,
 ``message_reads``, ``message_writes``, ``clones`` and ``resources``. They build on
 ``message_pages`` (pages, merged and with included messages), ``windows`` (ranges of one thread),
-``locations`` (messages by id), ``thread_outline`` and ``thread_copy`` (threads without bodies;
-clones in the making), ``lifetime`` and ``expired_threads`` (threads that expire), and
-``thread_transaction`` (writes to threads).
+``message_filter``, ``locations`` (messages by id), ``thread_outline`` and ``thread_copy`` (threads
+without bodies; clones in the making), ``lifetime`` and ``expired_threads`` (threads that expire),
+and ``thread_transaction`` (writes to threads).
 """
 
 from redis_store._engine.operations import unbounded

@@ -32,9 +32,10 @@ from redis_store._engine.indexes import THREADS
 from redis_store._engine.operations import Repository, operation
 from redis_store.errors import BackendError, ThreadExistsError, ThreadNotFoundError
 from redis_store.memory import windows
+from redis_store.memory.message_filter import Filter
 from redis_store.memory.thread_copy import ThreadCopy
 from redis_store.memory.thread_transaction import ThreadTransaction, begin, transact_threads
-from redis_store.memory.windows import Filter, Position, Window
+from redis_store.memory.windows import Position, Window
 from redis_store.models import ClonedThread, CopiedThread, Thread, new_id, now
 from redis_store.pages import DateRange
 

@@ -7,6 +7,7 @@ from typing import Any
 from redis_store._engine import codecs
 from redis_store._engine.arguments import (
     check_choice,
+    check_cursors,
     check_date_range,
     check_id,
     check_includes,
@@ -15,9 +16,11 @@ from redis_store._engine.arguments import (
 )
 from redis_store._engine.database import Database
 from redis_store._engine.timestamps import epoch_us
+from redis_store.cursors import Cursor, Scope, beside
 from redis_store.memory import windows
 from redis_store.memory.locations import find, find_moved
-from redis_store.memory.windows import Filter, Position, Row, Window
+from redis_store.memory.message_filter import Filter
+from redis_store.memory.windows import Messages, Position, Row, Slice, Window
 from redis_store.models import Message
 from redis_store.pages import DateRange, Direction, Include, Page
 
@@ -38,11 +41,17 @@ class PageRequest:
         metadata: dict[str, Any] | None,
         include: Sequence[Include],
         resource_id: str | None,
+        thread_ids: Sequence[str] = (),
+        before: str | None = None,
+        after: str | None = None,
     ) -> None:
-        self.paging = check_paging(page, per_page)
         check_choice("direction", direction, ("asc", "desc"))
         self.direction: Direction = direction
         self.descending = direction == "desc"
+        # Merged threads have no cursors: where dates tie, their order depends on the threads'
+        # scores, which change when messages are pushed up.
+        scope = Scope("messages", thread_ids[0], self.descending) if len(thread_ids) == 1 else None
+        self.paging = check_cursors(check_paging(page, per_page), scope, before, after)
         self.include = check_includes(include)
         if resource_id:
             check_id("resource_id", resource_id)
@@ -55,11 +64,12 @@ class PageRequest:
         )
 
     def window(self, thread_id: str, *, skip: int = 0, take: int | None) -> Window:
-        """Build a window of a thread with the request's filter."""
+        """Build a window of a thread with the request's filter and cursor."""
         return Window(
             thread_id=thread_id,
-            direction=self.direction,
+            direction="asc" if self.descending == self.paging.backwards else "desc",
             filter=self.filter,
+            cursor=self.paging.cursor,
             skip=skip,
             take=take,
         )
@@ -67,6 +77,31 @@ class PageRequest:
     def sorted(self, rows: Iterable[Row]) -> list[Message]:
         """Sort rows in the requested direction."""
         return [row.message for row in sorted(rows, key=position_of, reverse=self.descending)]
+
+    def page_of(self, found: Messages) -> Page[Message]:
+        """Build the page of the messages of a window."""
+        start = self.paging.start(found.passed, len(found.items), found.total)
+        items = found.items[::-1] if self.paging.backwards else found.items
+        scores = found.scores[::-1] if self.paging.backwards else found.scores
+        page = self.paging.of_items(items, found.total, start)
+        return self.paging.link(
+            page,
+            has_previous=start > 0,
+            first=lambda: self._cursor(items, scores[0], is_last=False, is_all=not page.has_more),
+            last=lambda: self._cursor(items[::-1], scores[-1], is_last=True, is_all=not start),
+        )
+
+    def _cursor(
+        self, nearest_first: Sequence[Message], score: int, *, is_last: bool, is_all: bool
+    ) -> Cursor:
+        """Build the cursor at one end of a page."""
+        return beside(
+            ((epoch_us(message.created_at), message.id) for message in nearest_first),
+            score,
+            follows=is_last != self.descending,
+            is_all=is_all,
+            beyond=self.paging.cursor if is_last != self.paging.backwards else None,
+        )
 
 
 async def read_thread_page(
@@ -76,17 +111,14 @@ async def read_thread_page(
 
     Nothing is merged, so the messages are read without their positions.
     """
-    paging, size = request.paging, request.paging.per_page
-    if size == 0:
+    paging = request.paging
+    if paging.per_page == 0:
         return paging.of_items([], 0)
-    # Without a total, one message beyond the page tells whether there are more.
-    take = None if size is None else size + (not include_total)
-    window = request.window(thread_id, skip=paging.offset, take=take)
-    total, messages = await windows.messages(db, window)
-    if include_total:
-        return paging.of_items(messages, total)
-    has_more = size is not None and len(messages) > size
-    return paging.with_more(messages[:size], None, has_more=has_more)
+    window = request.window(thread_id, skip=paging.offset, take=paging.per_page)
+    page = request.page_of(await windows.messages(db, window))
+    if not include_total:
+        page.total = None
+    return page
 
 
 async def read_page(
@@ -99,22 +131,21 @@ async def read_page(
     included = await _included(db, request)
     if paging.per_page == 0:
         return paging.of_items(request.sorted(included), 0)
-    # All included messages may come right after the page and do not count as more; so without a
-    # total, it takes one row more than there are included messages to decide `has_more`.
-    beyond = 0 if include_total else 1 + len(included)
-    rows, total = await _select(db, request, thread_ids, beyond)
-    rows, following = _split(rows, paging.per_page)
-    returned_early = _included_after(rows, included, request, set(thread_ids))
+    found = await _select(db, request, thread_ids)
+    page = request.page_of(found.without_positions())
+    if included:
+        rows = found.rows[::-1] if paging.backwards else found.rows
+        start = paging.start(found.passed, len(rows), found.total)
+        # Included messages that follow the page are returned already and do not count as more.
+        early = _included_after(rows, included, request, set(thread_ids))
+        if start + len(rows) + len(early) >= found.total:
+            page.has_more, page.next_cursor = False, None
+        # By id: a message of the page may be included too, and is returned once.
+        returned = {row.position.id: row for row in [*included, *rows]}
+        page.items = request.sorted(returned.values())
     if not include_total:
-        has_more = any(row.position.id not in returned_early for row in following)
-    elif paging.end is None:
-        has_more = False
-    else:
-        has_more = paging.offset + len(rows) + len(returned_early) < total
-    # By id: a message of the page may be included too, and is returned once.
-    returned = {row.position.id: row for row in [*included, *rows]}
-    items = request.sorted(returned.values()) if included else [row.message for row in rows]
-    return paging.with_more(items, total if include_total else None, has_more=has_more)
+        page.total = None
+    return page
 
 
 async def read_by_id(db: Database, ids: Sequence[str]) -> list[Row]:
@@ -140,26 +171,24 @@ def position_of(row: Row) -> Position:
     return row.position
 
 
-async def _select(
-    db: Database, request: PageRequest, thread_ids: list[str], beyond: int
-) -> tuple[list[Row], int]:
-    """Read the page's rows, ``beyond`` more rows after its end, and the total."""
+async def _select(db: Database, request: PageRequest, thread_ids: list[str]) -> Slice:
+    """Read the page's rows, and how many match."""
     paging = request.paging
-    take = None if paging.per_page is None else paging.per_page + beyond
     if len(thread_ids) == 1:
-        window = request.window(thread_ids[0], skip=paging.offset, take=take)
-        ((total, rows),) = await windows.read(db, [window])
-        return rows, total
-    end = None if take is None else paging.offset + take
+        window = request.window(thread_ids[0], skip=paging.offset, take=paging.per_page)
+        (found,) = await windows.read(db, [window])
+        return found
     rows, total = list[Row](), 0
     for attempt in count():
         # `skip` applies to the merged threads: everything up to the page's end may be in any one.
-        found = await windows.positions(db, [request.window(id_, take=end) for id_ in thread_ids])
+        read = await windows.positions(
+            db, [request.window(id_, take=paging.end) for id_ in thread_ids]
+        )
         merged = sorted(
-            (position for _, positions in found for position in positions),
+            (position for _, positions in read for position in positions),
             reverse=request.descending,
         )
-        chosen = await windows.read_at(db, merged[paging.offset : end])
+        chosen = await windows.read_at(db, merged[paging.offset : paging.end])
         if chosen is None:
             continue
         # Between the two reads a thread may get another owner; its messages must not be shown to
@@ -167,9 +196,9 @@ async def _select(
         # a wrong score or count of another writer: it is left out.
         rows = [row for row in chosen if request.filter.accepts(row.message)]
         if len(rows) == len(chosen) or attempt >= _REREADS:
-            total = sum(total for total, _ in found)
+            total = sum(total for total, _ in read)
             break
-    return rows, total
+    return Slice(total, paging.offset, rows)
 
 
 async def _included(db: Database, request: PageRequest) -> list[Row]:
@@ -187,7 +216,7 @@ async def _included(db: Database, request: PageRequest) -> list[Row]:
             thread_id=targets[item.id].position.thread_id,
             direction=direction,
             filter=scope,
-            cursor=[targets[item.id].position],
+            cursor=_beside_target(targets[item.id].position, direction),
             take=count,
         )
         for item in request.include
@@ -198,15 +227,16 @@ async def _included(db: Database, request: PageRequest) -> list[Row]:
     return list({row.position.id: row for row in [*targets.values(), *neighbours]}.values())
 
 
+def _beside_target(target: Position, direction: Direction) -> Cursor:
+    here = [(target.created_us, target.id)]
+    return beside(here, target.score, follows=direction == "asc", is_all=True)
+
+
 def _row(db: Database, id_: str, thread_id: str, body: bytes, score: bytes | float | None) -> Row:
     message = codecs.decode_message(db.keys.message(thread_id, id_), body)
     us = epoch_us(message.created_at)
     # A message that the timeline has lost sorts by its date, until `verify` repairs the timeline.
     return Row(Position(us, us if score is None else int(float(score)), thread_id, id_), message)
-
-
-def _split(rows: list[Row], per_page: int | None) -> tuple[list[Row], list[Row]]:
-    return (rows, []) if per_page is None else (rows[:per_page], rows[per_page:])
 
 
 def _sides(item: Include) -> list[tuple[Direction, int]]:
@@ -222,8 +252,8 @@ def _included_after(
 ) -> set[str]:
     """Return the included messages that sort after this page.
 
-    They have been returned already, so ``has_more`` must not count them. Under a metadata filter
-    ``has_more`` follows from the page and the total alone, so there are none.
+    Under a metadata filter ``has_more`` follows from the page and the total alone, so there are
+    none.
     """
     if not rows or request.filter.metadata:
         return set()

@@ -44,6 +44,8 @@ class MessageReads(Repository):
         metadata: dict[str, Any] | None = None,
         include: Sequence[Include] = (),
         include_total: bool = True,
+        before: str | None = None,
+        after: str | None = None,
     ) -> Page[Message]:
         """List the messages of one thread or several, merged, by date and then by insertion.
 
@@ -51,6 +53,20 @@ class MessageReads(Repository):
         with a date range. A metadata filter, or a resource in a thread with messages of several,
         makes it read the thread in chunks of 500. Several threads: one more round trip.
         ``include``: two more; the page and the included messages are then separate reads.
+
+        Pages of one thread have cursors. Pages that follow one another by cursors neither repeat
+        nor skip a message when others are added or deleted meanwhile, at the same cost. All filters
+        can be used, and ``include``. A chat that shows the newest messages first and scrolls::
+
+            page = await memory.list_messages("t", per_page=20, direction="desc")
+            older = await memory.list_messages(
+                "t", per_page=20, direction="desc", after=page.next_cursor
+            )
+            newer = await memory.list_messages(
+                "t", per_page=20, direction="desc", before=older.previous_cursor
+            )
+
+        ``before`` lists in the same direction as ``after``: here ``newer`` is ``page`` again.
 
         Args:
             thread_id: One thread id, or several.
@@ -62,7 +78,15 @@ class MessageReads(Repository):
             metadata: Scalar values that ``content.metadata`` must have.
             include: Messages to return besides the page, each with neighbours from its own thread.
             include_total: ``False`` skips counting: ``total`` is ``None``.
+            before: A cursor of this thread in this direction: list the page that ends there.
+                Excludes ``after`` and ``page``.
+            after: Such a cursor: list the page that begins there. Excludes ``before`` and ``page``.
+
+        Raises:
+            InvalidArgumentError: Among others: a cursor of another thread or direction, a damaged
+                one, or one for several threads.
         """
+        thread_ids = check_thread_ids("thread_id", thread_id)
         request = PageRequest(
             page=page,
             per_page=per_page,
@@ -71,8 +95,10 @@ class MessageReads(Repository):
             metadata=metadata,
             include=include,
             resource_id=resource_id or None,
+            thread_ids=thread_ids,
+            before=before,
+            after=after,
         )
-        thread_ids = check_thread_ids("thread_id", thread_id)
         if self._db.thread_ttl is not None:
             await keep_alive(self._db, thread_ids)
         if len(thread_ids) == 1 and not request.include:
@@ -93,7 +119,7 @@ class MessageReads(Repository):
         include: Sequence[Include] = (),
         include_total: bool = True,
     ) -> Page[Message]:
-        """List the messages of a resource in all threads: see ``list_messages``.
+        """List the messages of a resource in all threads: see ``list_messages``; without cursors.
 
         Three round trips: the threads with such messages, the messages' positions, the page.
         ``""`` selects nothing.

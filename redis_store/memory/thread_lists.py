@@ -2,11 +2,18 @@
 
 from typing import Any
 
-from redis_store._engine.arguments import check_choice, check_id, check_metadata, check_paging
+from redis_store._engine.arguments import (
+    check_choice,
+    check_cursors,
+    check_id,
+    check_metadata,
+    check_paging,
+)
 from redis_store._engine.database import Database
 from redis_store._engine.index_pages import Index, Listing, Query
 from redis_store._engine.indexes import SORT_FIELDS, THREADS
 from redis_store._engine.operations import Repository, query
+from redis_store.cursors import Scope
 from redis_store.json_values import has_fields
 from redis_store.memory.expired_threads import remove_expired
 from redis_store.models import Thread
@@ -30,13 +37,19 @@ class ThreadLists(Repository):
         per_page: int | None = 100,
         order_by: ThreadOrder = "created_at",
         direction: Direction = "desc",
+        before: str | None = None,
+        after: str | None = None,
     ) -> Page[Thread]:
         """List threads; ties are sorted by id.
 
         Two round trips. Without a metadata filter the cost is O(log n + page) in the resource's
         threads; with one, every thread of the resource is read, 500 at a time. Without a resource
         all threads are listed: on a cluster their index has 32 shards, and each is read up to the
-        end of the page.
+        end of the page, or from the cursor on.
+
+        Pages that follow one another by cursors neither repeat nor skip a thread when others are
+        added, deleted or updated meanwhile: see ``list_messages``. With ``order_by="updated_at"`` a
+        thread that is updated moves to its new place, and may so be seen twice or not at all.
 
         Args:
             resource_id: The threads' owner; ``None`` or ``""`` is any.
@@ -45,6 +58,9 @@ class ThreadLists(Repository):
             per_page: Threads per page; ``None`` is all.
             order_by: ``"created_at"`` or ``"updated_at"``.
             direction: ``"asc"`` or ``"desc"``.
+            before: A cursor of this listing (owner, order and direction): list the page that ends
+                there. Excludes ``after`` and ``page``.
+            after: Such a cursor: list the page that begins there. Excludes ``before`` and ``page``.
         """
         return await self._list_threads(
             resource_id=None if resource_id == "" else resource_id,
@@ -53,6 +69,8 @@ class ThreadLists(Repository):
             per_page=per_page,
             order_by=order_by,
             direction=direction,
+            before=before,
+            after=after,
         )
 
     @query
@@ -65,6 +83,8 @@ class ThreadLists(Repository):
         per_page: int | None = 100,
         order_by: ThreadOrder = "created_at",
         direction: Direction = "desc",
+        before: str | None = None,
+        after: str | None = None,
     ) -> Page[Thread]:
         """List one resource's threads: see ``list_threads``."""
         check_id("resource_id", resource_id)
@@ -75,6 +95,8 @@ class ThreadLists(Repository):
             per_page=per_page,
             order_by=order_by,
             direction=direction,
+            before=before,
+            after=after,
         )
 
     async def _list_threads(
@@ -86,6 +108,8 @@ class ThreadLists(Repository):
         per_page: int | None,
         order_by: ThreadOrder,
         direction: Direction,
+        before: str | None,
+        after: str | None,
     ) -> Page[Thread]:
         paging = check_paging(page, per_page)
         check_choice("order_by", order_by, ("created_at", "updated_at"))
@@ -99,6 +123,10 @@ class ThreadLists(Repository):
             shards_by = {
                 field: [self._keys.threads_of(resource_id, field)] for field in SORT_FIELDS
             }
+
+        paging = check_cursors(
+            paging, Scope(order_by, resource_id, direction == "desc"), before, after
+        )
 
         def is_listed(thread: Thread) -> bool:
             return resource_id in (None, thread.resource_id)

@@ -1,24 +1,24 @@
 """Windows onto the messages of threads. ``page.lua`` is the server's half."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from redis_store._connections.commands import Command
+from redis_store._connections.commands import Argument, Command
 from redis_store._engine import codecs
 from redis_store._engine.database import READ_CHUNK, Database
 from redis_store._engine.scripts import PAGE
 from redis_store._engine.timestamps import epoch_us
+from redis_store.cursors import Cursor, beside
 from redis_store.errors import CorruptRecordError
-from redis_store.json_values import has_fields, is_object
+from redis_store.memory.message_filter import Filter
 from redis_store.memory.thread_transaction import begin
 from redis_store.models import Message
 from redis_store.pages import Direction
-
-# Messages in a cursor: iteration resumes as long as one of these still exists.
-_CURSOR_SIZE = 100
 
 
 class Position(NamedTuple):
@@ -37,54 +37,48 @@ class Row(NamedTuple):
     message: Message
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages of a thread to select; dates in µs, inclusive; ``None`` is any."""
-
-    from_us: int | None = None
-    to_us: int | None = None
-    resource_id: str | None = None
-    metadata: dict[str, Any] = {}
-
-    def accepts(self, message: Message) -> bool:
-        """Whether a message matches."""
-        us = epoch_us(message.created_at)
-        return (
-            self.resource_id in (None, message.resource_id)
-            and (self.from_us is None or us >= self.from_us)
-            and (self.to_us is None or us <= self.to_us)
-            and (not self.metadata or has_fields(_metadata(message), self.metadata))
-        )
-
-
-def _metadata(message: Message) -> object:
-    content: object = message.content
-    return content.get("metadata") if is_object(content) else None
-
-
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """A range of one thread's messages: ``take`` (``None``: all) after the cursor and ``skip``.
-
-    ``cursor`` is a keyset cursor: the messages last returned that share one date, the last one
-    first, so that iteration resumes although some of them are deleted.
-    """
+    """A range of one thread's messages: ``take`` (``None``: all) after the cursor and ``skip``."""
 
     thread_id: str
     direction: Direction
     filter: Filter = Filter()
-    cursor: Sequence[Position] = ()
+    cursor: Cursor | None = None
     skip: int = 0
     take: int | None = None
 
 
 class Slice(NamedTuple):
-    """The messages of a window, and how many of the whole thread match its filter."""
+    """The messages of a window.
+
+    Attributes:
+        total: How many messages of the whole thread match the window's filter.
+        passed: How many of those come before the window.
+        rows: The messages.
+    """
 
     total: int
+    passed: int
     rows: list[Row]
 
+    def without_positions(self) -> "Messages":
+        """Return the same without the positions."""
+        items = [row.message for row in self.rows]
+        ends = [self.rows[at].position.score for at in (0, -1)] if items else []
+        return Messages(self.total, self.passed, items, ends)
 
-async def messages(db: Database, window: Window) -> tuple[int, list[Message]]:
-    """Read a window's total and messages, without their positions. Costs the same as ``read``."""
+
+class Messages(NamedTuple):
+    """As ``Slice``; the scores are those of the first and last message, if there are others."""
+
+    total: int
+    passed: int
+    items: list[Message]
+    scores: list[int]
+
+
+async def messages(db: Database, window: Window) -> Messages:
+    """Read a window without the messages' positions. Costs the same as ``read``."""
     if _server_selects(db, window):
         (reply,) = await _pages(db, [window], "bodies")
         bodies = reply.bodies
@@ -92,9 +86,11 @@ async def messages(db: Database, window: Window) -> tuple[int, list[Message]]:
         # remove the timeline's entry or name the key.
         if reply.total >= 0 and None not in bodies:
             with suppress(CorruptRecordError):
-                return reply.total, [codecs.decode_message("", body) for body in bodies]
-    ((total, rows),) = await read(db, [window])
-    return total, [row.message for row in rows]
+                items = [codecs.decode_message("", body) for body in bodies]
+                ends = [int(float(score)) for score in reply.scored_ids]
+                return Messages(reply.total, reply.passed, items, ends)
+    (found,) = await read(db, [window])
+    return found.without_positions()
 
 
 async def read(db: Database, windows: Sequence[Window]) -> list[Slice]:
@@ -125,7 +121,7 @@ async def _read_once(db: Database, windows: Sequence[Window]) -> list[Slice] | N
                 dangling.append(Position(0, 0, window.thread_id, id_.decode()))
             else:
                 rows.append(_row(db, window.thread_id, id_.decode(), score, body))
-        slices.append(Slice(reply.total, rows))
+        slices.append(Slice(reply.total, reply.passed, rows))
     return None if await remove_dangling(db, dangling) else slices
 
 
@@ -146,6 +142,7 @@ class _Reply(NamedTuple):
     """The reply of ``page.lua``; its total is -1 if the messages must be filtered here."""
 
     total: int
+    passed: int = 0
     values: Sequence[Any] = ()
     scored_ids: Sequence[Any] = ()
 
@@ -176,7 +173,10 @@ async def _pages(db: Database, windows: Sequence[Window], shape: str) -> list[_R
 def _command(db: Database, window: Window, shape: str) -> Command:
     """Build the call of ``page.lua`` for a window."""
     wanted, cursor = window.filter, window.cursor
-    returned = [position.id for position in cursor]
+    place: list[Argument] = []
+    if cursor is not None:
+        side, bound = ("follows", "({}") if cursor.follows else ("precedes", "{}")
+        place = [cursor.us, side, bound.format(cursor.bound), *cursor.ids]
     thread = db.keys.of_thread(window.thread_id)
     return PAGE.call(
         [thread.timeline, thread.counts],
@@ -186,11 +186,10 @@ def _command(db: Database, window: Window, shape: str) -> Command:
             "" if wanted.from_us is None else wanted.from_us,
             "" if wanted.to_us is None else wanted.to_us,
             window.direction,
-            cursor[0].created_us if cursor else "",
             window.skip,
             -1 if window.take is None else window.take,
             shape,
-            *returned,
+            *place,
         ],
     )
 
@@ -203,22 +202,25 @@ def _row(db: Database, thread_id: str, id_: str, score: bytes | float, body: byt
 async def _scan(db: Database, window: Window) -> Slice:
     """Fill a window by reading and filtering the whole thread."""
     kept: list[Row] = []
-    total = 0
+    total = passed = 0
     end = None if window.take is None else window.skip + window.take
     # To the thread's end, also behind a full window: the total counts every match.
     async for row in iterate(db, window):
         total += 1
         if total > window.skip and (end is None or total <= end):
             kept.append(row)
-    return Slice(total, kept)
+    if window.cursor is not None:
+        opposite: Direction = "asc" if window.direction == "desc" else "desc"
+        async for _ in iterate(db, replace(window, direction=opposite)):
+            passed += 1
+    return Slice(total + passed, passed + min(window.skip, total), kept)
 
 
 async def iterate(db: Database, window: Window, chunk: int = READ_CHUNK) -> AsyncIterator[Row]:
     """Iterate over a thread's messages that match the window's filter, a chunk in memory at once.
 
-    It follows a cursor, not a rank, so it skips no message although others are added or deleted
-    meanwhile. It repeats one only if more than 100 share a date and the last 100 returned are all
-    deleted. Ignores ``skip`` and ``take``.
+    It follows a cursor, not a rank, so it neither skips nor repeats a message when others are added
+    or deleted meanwhile. Ignores ``skip`` and ``take``.
     """
     if db.scans:
         for row in await _sorted_rows(db, window):
@@ -242,27 +244,39 @@ async def iterate(db: Database, window: Window, chunk: int = READ_CHUNK) -> Asyn
                 yield row
         if len(rows) < chunk:
             return
-        cursor = _cursor([*(row.position for row in reversed(rows)), *cursor])
+        cursor = beside(
+            ((row.position.created_us, row.position.id) for row in reversed(rows)),
+            rows[-1].position.score,
+            follows=window.direction == "asc",
+            is_all=cursor is None,
+            beyond=cursor,
+        )
 
 
 async def _sorted_rows(db: Database, window: Window) -> list[Row]:
     """Read a whole thread and sort it here, because its scores cannot be trusted."""
-    descending = window.direction == "desc"
     rows = (await read(db, [_whole_thread(window)]))[0].rows
-    rows.sort(key=lambda row: row.position, reverse=descending)
-    if window.cursor:
-        last = window.cursor[0]
-        rows = [row for row in rows if (row.position < last if descending else row.position > last)]
-    return [row for row in rows if window.filter.accepts(row.message)]
+    rows.sort(key=lambda row: row.position)
+    first, end = 0, len(rows)
+    if window.cursor is not None:
+        at = _rank(rows, window.cursor)
+        first, end = (at, end) if window.direction == "asc" else (first, at)
+    rows = [row for row in rows[first:end] if window.filter.accepts(row.message)]
+    return rows if window.direction == "asc" else rows[::-1]
 
 
-def _cursor(positions: Sequence[Position]) -> list[Position]:
-    """Build the cursor after these positions, the last returned first."""
-    # Ids tell messages of one date apart; between dates, the date is enough.
-    last = positions[0]
-    return [position for position in positions if position.created_us == last.created_us][
-        :_CURSOR_SIZE
-    ]
+def _rank(rows: Sequence[Row], cursor: Cursor) -> int:
+    """Return how many of the sorted rows are older than the cursor, as ``page.lua`` does."""
+    rank_of = {
+        row.position.id: rank
+        for rank, row in enumerate(rows)
+        if row.position.created_us == cursor.us
+    }
+    nearest = next((rank_of[id_] for id_ in cursor.ids if id_ in rank_of), None)
+    if nearest is not None:
+        return nearest + cursor.follows
+    bisect = bisect_left if cursor.follows else bisect_right
+    return bisect(rows, (cursor.us, cursor.bound), key=lambda row: row.position[:2])
 
 
 async def positions(db: Database, windows: Sequence[Window]) -> list[tuple[int, list[Position]]]:

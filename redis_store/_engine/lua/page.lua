@@ -4,14 +4,17 @@
 -- Read one window of a thread's messages. Cost: O(log n + take).
 -- KEYS: 1 timeline, 2 counts.
 -- ARGV: 1 body prefix, 2 resource id ('' for any), 3 first and 4 last date in µs ('' for open),
--- 5 'asc' or 'desc', 6 date of the cursor in µs ('' for none), 7 how many to skip, 8 how many to
--- take (-1 for all), 9 'bodies', 'rows' or 'dates', 10… ids of the cursor: messages of that date
--- that were returned, newest first, so that iteration resumes although some of them are deleted.
--- Returns one of the following, where total counts the messages in the range of dates:
---   {total, bodies} for 'bodies': a list of replies to MGET, each {nil, body or nil, …};
---   {total, bodies, {id, score, …}} for 'rows';
---   {total, {created_at in µs, …}, {id, score, …}} for 'dates';
---   {total, {}, {}} if the window is empty;
+-- 5 'asc' or 'desc', 6 how many to skip, 7 how many to take (-1 for all), 8 'bodies', 'rows' or
+-- 'dates'. With a cursor, 9 its date in µs, 10 'follows' or 'precedes', 11 how ZCOUNT finds it if
+-- none of its messages is left, 12… ids of messages of that date that it follows or precedes, the
+-- nearest first, so that it is found although some of them are deleted.
+-- Returns one of the following, where total counts the messages in the range of dates, and passed
+-- those of them before the window:
+--   {total, passed, bodies, {score of the first, score of the last}} for 'bodies'; the bodies are a
+--     list of replies to MGET, each {nil, body or nil, …}; the scores are left out for all messages;
+--   {total, passed, bodies, {id, score, …}} for 'rows';
+--   {total, passed, {created_at in µs, …}, {id, score, …}} for 'dates';
+--   {total, passed, {}, {}} if the window is empty;
 --   {-1} if the thread holds messages of several resources, so that the caller must read each.
 
 local timeline, counts, prefix, resource = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
@@ -24,20 +27,15 @@ local function ranks_of_dates(card, first, last)
   return low, high
 end
 
--- Return the rank of the first of the cursor's messages that still has the cursor's date, or nil.
-local function cursor_rank(us, ids)
+-- Return how many messages are older than the cursor: up to the nearest of its messages that still
+-- has its date, else, within that date, up to a score.
+local function cursor_rank(us, follows, bound, ids)
   for _, id in ipairs(ids) do
     local at = redis.call('ZRANK', timeline, id)
-    if at and created_us(prefix, id, us) == us then return at end
+    if at and created_us(prefix, id, us) == us then return follows and at + 1 or at end
   end
-end
-
--- Narrow the ranks low .. high - 1 to those past the cursor. Without any of its messages, that is
--- from its date on: other messages of that date may be returned twice, but none is skipped.
-local function ranks_behind(low, high, us, ids)
-  local at = cursor_rank(us, ids)
-  if descending then return low, math.min(high, at or rank(timeline, prefix, us)) end
-  return math.max(low, at and at + 1 or rank(timeline, prefix, us - 1)), high
+  local at = redis.call('ZCOUNT', timeline, '-inf', bound)
+  return math.max(rank(timeline, prefix, us - 1), math.min(at, rank(timeline, prefix, us)))
 end
 
 -- Read bodies, each MGET with the timeline's key: if one of several keys has migrated to another
@@ -59,24 +57,31 @@ if resource ~= '' and card > 0 then
   -- If the sum is wrong, a writer that does not count, such as Mastra, has been here.
   if all == card and mine == 0 then card = 0 elseif all ~= card or mine ~= card then return {-1} end
 end
-if card == 0 then return {0, {}, {}} end
+if card == 0 then return {0, 0, {}, {}} end
 
 local low, high = ranks_of_dates(card, ARGV[3], ARGV[4])
-local total = math.max(0, high - low)
-if ARGV[6] ~= '' then low, high = ranks_behind(low, high, tonumber(ARGV[6]), {unpack(ARGV, 10)}) end
-local skip, take = tonumber(ARGV[7]), tonumber(ARGV[8])
-local n = math.max(0, high - low - skip)
+local total, passed = math.max(0, high - low), tonumber(ARGV[6])
+if ARGV[9] then
+  local at = cursor_rank(tonumber(ARGV[9]), ARGV[10] == 'follows', ARGV[11], {unpack(ARGV, 12)})
+  passed = passed + math.max(0, descending and high - at or at - low)
+end
+passed = math.min(passed, total)
+local n, take = total - passed, tonumber(ARGV[7])
 if take >= 0 then n = math.min(n, take) end
-if n == 0 then return {total, {}, {}} end
-local first = descending and card - high + skip or low + skip
+if n == 0 then return {total, passed, {}, {}} end
+local first = (descending and card - high or low) + passed
 local command = descending and 'ZREVRANGE' or 'ZRANGE'
 local last = first + n - 1
 
-if ARGV[9] == 'bodies' then
-  return {total, read_bodies(redis.call(command, timeline, first, last))}
+if ARGV[8] == 'bodies' then
+  local ids, ends = redis.call(command, timeline, first, last), {}
+  if n < total then
+    for i, id in ipairs({ids[1], ids[n]}) do ends[i] = redis.call('ZSCORE', timeline, id) end
+  end
+  return {total, passed, read_bodies(ids), ends}
 end
 local scored_ids, ids, dates = redis.call(command, timeline, first, last, 'WITHSCORES'), {}, {}
 for i = 1, #scored_ids, 2 do ids[#ids + 1] = scored_ids[i] end
-if ARGV[9] == 'rows' then return {total, read_bodies(ids), scored_ids} end
+if ARGV[8] == 'rows' then return {total, passed, read_bodies(ids), scored_ids} end
 for i, id in ipairs(ids) do dates[i] = digits(created_us(prefix, id, scored_ids[2 * i])) end
-return {total, dates, scored_ids}
+return {total, passed, dates, scored_ids}

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from redis_store import Include, MemoryStore, MessagePatch, Resource
-from tests.support.records.builders import message, thread
+from redis_store._engine.timestamps import epoch_us
+from redis_store.cursors import Cursor, Scope, encode
+from tests.support.records.builders import T0, message, thread
 
 Run = Callable[[MemoryStore], Awaitable[object]]
 
@@ -32,7 +34,13 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
         "list_threads": lambda m: m.list_threads(),
         "list_threads, of a resource": lambda m: m.list_threads(resource_id="u"),
         "list_threads, filtered": lambda m: m.list_threads(metadata={"a": 1}),
+        "list_threads, after a cursor": lambda m: m.list_threads(
+            after=_at_start(Scope("created_at", None, descending=True), other)
+        ),
         "list_threads_by_resource_id": lambda m: m.list_threads_by_resource_id("u"),
+        "list_threads_by_resource_id, before a cursor": lambda m: m.list_threads_by_resource_id(
+            "u", before=_at_start(Scope("created_at", "u", descending=True), t)
+        ),
         "clone_thread": lambda m: m.clone_thread(t, new_thread_id=f"{t}-clone"),
         "clone_thread, to a resource": lambda m: m.clone_thread(t, resource_id="v"),
         "copy_thread": lambda m: m.copy_thread(t, message_limit=2),
@@ -54,6 +62,12 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
         "list_messages": lambda m: m.list_messages(t),
         "list_messages, of a resource": lambda m: m.list_messages(t, resource_id="u"),
         "list_messages, filtered": lambda m: m.list_messages(t, metadata={"a": 1}),
+        "list_messages, after a cursor": lambda m: m.list_messages(
+            t, after=_at_start(Scope("messages", t, descending=False), "a")
+        ),
+        "list_messages, before a cursor": lambda m: m.list_messages(
+            t, before=_at_start(Scope("messages", t, descending=False), "c")
+        ),
         "list_messages, of two threads": lambda m: m.list_messages([t, other]),
         "list_messages, with includes": lambda m: m.list_messages(
             t, per_page=1, include=[Include("z", 1, 1), Include("c", 1, 1)]
@@ -77,6 +91,12 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
         "merge_working_memory": lambda m: m.merge_working_memory("r", lambda old: f"{old}er"),
         "dangerously_clear_all": lambda m: m.dangerously_clear_all(),
     }
+
+
+def _at_start(scope: Scope, id_: str) -> str:
+    """Build the cursor at a record of T0."""
+    us = epoch_us(T0)
+    return encode(scope, Cursor(us, us, (id_,), not scope.descending, is_complete=True))
 
 
 async def _drained(items: AsyncIterator[object]) -> list[object]:
