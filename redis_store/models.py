@@ -7,8 +7,8 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from redis_store._wire import WireForm
 from redis_store.json_values import is_array, is_object
-from redis_store.wire import WireForm
 
 
 def new_id() -> str:

@@ -6,10 +6,10 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from redis_store import _cursors as cursors
 from redis_store import json_values
-from redis_store.wire import WireForm, to_wire
-from redis_store import cursors
-from redis_store.cursors import Cursor, Scope
+from redis_store._cursors import Cursor, Scope
+from redis_store._wire import WireForm, to_wire
 
 T = TypeVar("T")
 

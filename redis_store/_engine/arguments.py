@@ -13,9 +13,9 @@ from typing import Any, TypeVar, cast
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from redis_store._cursors import Scope, decode
 from redis_store._engine import prepared_values
 from redis_store._engine.timestamps import epoch_us, from_epoch_us
-from redis_store.cursors import Scope, decode
 from redis_store.errors import InvalidArgumentError
 from redis_store.json_values import MAX_DEPTH
 from redis_store.models import Resource, Score, Thread

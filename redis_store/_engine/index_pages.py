@@ -14,11 +14,11 @@ from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from redis_store._connections.commands import Argument, Command, entries
+from redis_store._cursors import Cursor, beside
 from redis_store._engine.database import READ_CHUNK, Database, Values
 from redis_store._engine.indexes import Kind, settle, without_shadowed
 from redis_store._engine.scripts import INDEX_PAGE
 from redis_store._engine.transaction import Transaction
-from redis_store.cursors import Cursor, beside
 from redis_store.pages import Page, Paging
 
 R = TypeVar("R")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
+from redis_store._cursors import Cursor, Scope, beside
 from redis_store._engine import codecs
 from redis_store._engine.arguments import (
     check_choice,
@@ -16,7 +17,6 @@ from redis_store._engine.arguments import (
 )
 from redis_store._engine.database import Database
 from redis_store._engine.timestamps import epoch_us
-from redis_store.cursors import Cursor, Scope, beside
 from redis_store.memory import windows
 from redis_store.memory.locations import find, find_moved
 from redis_store.memory.message_filter import Filter

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from redis_store._cursors import Scope
 from redis_store._engine.arguments import (
     check_choice,
     check_cursors,
@@ -13,7 +14,6 @@ from redis_store._engine.database import Database
 from redis_store._engine.index_pages import Index, Listing, Query
 from redis_store._engine.indexes import SORT_FIELDS, THREADS
 from redis_store._engine.operations import Repository, query
-from redis_store.cursors import Scope
 from redis_store.json_values import has_fields
 from redis_store.memory.expired_threads import remove_expired
 from redis_store.models import Thread

@@ -9,11 +9,11 @@ import msgspec
 from msgspec.structs import replace
 
 from redis_store._connections.commands import Argument, Command
+from redis_store._cursors import Cursor, beside
 from redis_store._engine import codecs
 from redis_store._engine.database import READ_CHUNK, Database
 from redis_store._engine.scripts import PAGE
 from redis_store._engine.timestamps import epoch_us
-from redis_store.cursors import Cursor, beside
 from redis_store.errors import CorruptRecordError
 from redis_store.memory.message_filter import Filter
 from redis_store.memory.thread_transaction import begin

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redis_store import InvalidArgumentError
-from redis_store.cursors import Cursor, Scope, beside, decode, encode
+from redis_store._cursors import Cursor, Scope, beside, decode, encode
 
 SCOPE = Scope("messages", "t", descending=False)
 PLACE = Cursor(5, 7, ("a", "b"), follows=True, is_complete=False)

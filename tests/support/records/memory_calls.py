@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from redis_store import Include, MemoryStore, MessagePatch, Resource
+from redis_store._cursors import Cursor, Scope, encode
 from redis_store._engine.timestamps import epoch_us
-from redis_store.cursors import Cursor, Scope, encode
 from tests.support.records.builders import T0, message, thread
 
 Run = Callable[[MemoryStore], Awaitable[object]]
