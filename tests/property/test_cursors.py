@@ -16,20 +16,20 @@ from tests.support.records.builders import message, thread
 from tests.support.records.messages import ids
 
 # Few dates, which touch, so that messages tie and push each other's scores up.
-dates = st.integers(0, 4)
+dates = st.integers(0, 3)
 
 
 class Writes(NamedTuple):
     """What others do between two pages."""
 
-    deleted: list[int]  # of those that are there, by rank
+    deleted: list[int]  # of those that are there, by distance from the cursor
     saved: list[int]  # dates of new ones
 
 
 writes = st.builds(
     Writes,
-    deleted=st.lists(st.integers(0, 40), max_size=6),
-    saved=st.lists(dates, max_size=3),
+    deleted=st.lists(st.integers(-5, 5), max_size=8),
+    saved=st.lists(dates, max_size=4),
 )
 
 
@@ -45,12 +45,12 @@ class Walk(NamedTuple):
 
 walks = st.builds(
     Walk,
-    first=st.lists(dates, max_size=9),
+    first=st.lists(dates, min_size=3, max_size=12),
     size=st.integers(1, 4),
     direction=st.sampled_from(("asc", "desc")),
     filters=st.sampled_from(({}, {}, {"resource_id": "u"}, {"metadata": {"k": 1}})),
     # So few in all that a cursor names every message of its date.
-    meanwhile=st.lists(writes, max_size=2),
+    meanwhile=st.lists(writes, max_size=3),
 )
 
 
@@ -77,10 +77,11 @@ class World:
             batch.append(one)
         await self._store.memory.save_messages(batch)
 
-    async def work(self, others: Writes) -> None:
-        """Save and delete."""
-        there = list(self._there)
-        doomed = {there[n % len(there)] for n in others.deleted} if there else set[str]()
+    async def work(self, others: Writes, key: tuple[int, int]) -> None:
+        """Save and delete, near a message of this key."""
+        there = sorted(self._there, key=self.key_of.__getitem__)
+        near = sum(self.key_of[id_] < key for id_ in there)
+        doomed = {there[near + n] for n in others.deleted if 0 <= near + n < len(there)}
         await self._store.memory.delete_messages(list(doomed))
         for id_ in doomed:
             del self._there[id_]
@@ -140,7 +141,7 @@ async def _follow(store: RedisStore, reader: RedisStore, walk: Walk) -> None:
         cursor = page.next_cursor if is_down else page.previous_cursor
         key = world.key_of[ids(page)[-1 if is_down else 0]]
         place = At(key, is_down == (walk.direction == "asc"), set(world.listing()))
-        await world.work(next(pending, Writes([], [])))
+        await world.work(next(pending, Writes([], [])), key)
         up, rest = ids(await read(None, before=cursor)), ids(await read(None, after=cursor))
         world.check(up, rest, place)
         last = await read(before=cursor)
