@@ -105,14 +105,15 @@ class World:
         for id_ in (*up, *rest):
             key = self.key_of[id_]
             # A message that came later is on the side of its date. If it shares the date of the
-            # cursor, whose messages may all be gone, either side is right.
+            # cursor, whose messages may all be gone, either side is right as long as no page has
+            # shown it.
             if id_ in cursor.known or key[0] != cursor.key[0]:
                 is_newer = key > cursor.key if cursor.follows else key >= cursor.key
                 assert (id_ in up) == (is_newer == descending)
 
 
 class At(NamedTuple):
-    """The place next to a message, and what was there when its cursor was made."""
+    """The place next to a message, and the messages whose side of it is certain."""
 
     key: tuple[int, int]
     follows: bool
@@ -140,7 +141,11 @@ async def _follow(store: RedisStore, reader: RedisStore, walk: Walk) -> None:
     async def step(page: Page[Message], *, is_down: bool) -> Page[Message]:
         cursor = page.next_cursor if is_down else page.previous_cursor
         key = world.key_of[ids(page)[-1 if is_down else 0]]
-        place = At(key, is_down == (walk.direction == "asc"), set(world.listing()))
+        # New messages come last of their date, so a place that precedes its messages may only know
+        # those that were there from the start, or were shown.
+        follows = is_down == (walk.direction == "asc")
+        shown.update(ids(page))
+        place = At(key, follows, set(world.listing()) if follows else there | shown)
         await world.work(next(pending, Writes([], [])), key)
         up, rest = ids(await read(None, before=cursor)), ids(await read(None, after=cursor))
         world.check(up, rest, place)
@@ -150,6 +155,7 @@ async def _follow(store: RedisStore, reader: RedisStore, walk: Walk) -> None:
         assert ids(first) == rest[: walk.size]
         return first if is_down else last
 
+    there, shown = set(world.listing()), set[str]()
     page = await read()
     assert ids(page) == world.listing()[: walk.size]
     while page.next_cursor is not None and page.items:
