@@ -368,10 +368,12 @@ async def test_what_cannot_be_exact_is_refused_before_any_io(
     """PAGE-01: several threads, a page number, both cursors, and no cursors at all."""
     thread_id, options, argument, why = refused
     cursor = await _cursor_of(store)
-    given = {k: v.format(cursor=cursor) if isinstance(v, str) else v for k, v in options.items()}
+    given: dict[str, Any] = {"after": cursor} | {
+        k: v.format(cursor=cursor) if isinstance(v, str) else v for k, v in options.items()
+    }
     unreachable = RedisStore(f"unix://{tmp_path}/no-server")
     with pytest.raises(InvalidArgumentError, match=why) as caught:
-        await unreachable.memory.list_messages(thread_id, **({"after": cursor} | given))
+        await unreachable.memory.list_messages(thread_id, **given)
     assert caught.value.code == f"LIST_MESSAGES_INVALID_{argument}"
     await unreachable.close()
 

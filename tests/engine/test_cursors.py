@@ -101,29 +101,28 @@ def test_any_damage_is_noticed() -> None:
             decode("after", wrong, SCOPE)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        [],
-        {},
-        None,
-        "x",
-        ["messages", b"", False, None],
-        ["messages", b"", False, []],
-        ["messages", b"", False, [5, 7, [], True, False]],
-        ["messages", b"", False, [5, 7, [1], True, False]],
-        ["messages", b"", False, [5, 7, ["a"], 1, False]],
-        ["messages", b"", False, [5.5, 7, ["a"], True, False]],
-        ["messages", b"", False, [2**54, 7, ["a"], True, False]],
-        ["messages", b"", False, [5, -(2**63), ["a"], True, False]],
-        ["messages", b"", False, [5, 7, ["a"], True, False, "more"]],
-        ["messages", b"", False, [5, 7, ["a"], True, False], "more"],
-        b"\x91" * 4000,
-        b"\x95\xa8messages\xc4\x00\xc2\x95\x05\x07\x91\xa1a\xc3\xc2" + b"\x91" * 4000,
-        b"\xdd\xff\xff\xff\xff",
-    ],
-    ids=lambda value: repr(value)[:60],
-)
+_FORGED: list[object] = [
+    [],
+    {},
+    None,
+    "x",
+    ["messages", b"", False, None],
+    ["messages", b"", False, []],
+    ["messages", b"", False, [5, 7, [], True, False]],
+    ["messages", b"", False, [5, 7, [1], True, False]],
+    ["messages", b"", False, [5, 7, ["a"], 1, False]],
+    ["messages", b"", False, [5.5, 7, ["a"], True, False]],
+    ["messages", b"", False, [2**54, 7, ["a"], True, False]],
+    ["messages", b"", False, [5, -(2**63), ["a"], True, False]],
+    ["messages", b"", False, [5, 7, ["a"], True, False, "more"]],
+    ["messages", b"", False, [5, 7, ["a"], True, False], "more"],
+    b"\x91" * 4000,
+    b"\x95\xa8messages\xc4\x00\xc2\x95\x05\x07\x91\xa1a\xc3\xc2" + b"\x91" * 4000,
+    b"\xdd\xff\xff\xff\xff",
+]
+
+
+@pytest.mark.parametrize("value", _FORGED, ids=lambda value: repr(value)[:60])
 def test_a_forged_cursor_is_refused(value: object) -> None:
     """Whatever is in it, under a right checksum."""
     with pytest.raises(InvalidArgumentError, match="after"):

@@ -33,7 +33,7 @@ async def outcome(target: object, name: str, arguments: dict[str, Any]) -> Any:
         if inspect.isasyncgen(reply):
             return [item async for item in reply]
         result = await reply if inspect.isawaitable(reply) else reply
-        return _without_cursors(result) if isinstance(result, Page) else result
+        return _without_cursors(result) if hasattr(result, "next_cursor") else result
     except RedisStoreError as error:
         return type(error).__name__
     except RefusedError as refused:

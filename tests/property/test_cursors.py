@@ -127,7 +127,7 @@ async def _follow(store: RedisStore, reader: RedisStore, walk: Walk) -> None:
     await world.save(walk.first)
     options: dict[str, Any] = {"direction": walk.direction, **walk.filters}
 
-    async def read(size: int | None = walk.size, **cursor: str | None) -> Page[Message]:
+    async def read(size: int | None = walk.size, **cursor: Any) -> Page[Message]:
         page = await reader.memory.list_messages("t", per_page=size, **options, **cursor)
         listing = world.listing()
         assert page.total == len(listing)
