@@ -6,9 +6,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from redis_store import _cursors as cursors
 from redis_store import json_values
-from redis_store._cursors import Cursor, Scope
+from redis_store._cursors import Cursor, Scope, encode
 from redis_store._wire import WireForm, to_wire
 
 T = TypeVar("T")
@@ -49,17 +48,20 @@ class Page(WireForm, Generic[T], kw_only=True):
     def to_dict(self, name: str = "items") -> dict[str, Any]:
         """Return the page as JSON values in Mastra's form, where ``perPage: false`` is all.
 
+        Mastra has no cursors; a page that has some adds ``nextCursor`` and ``previousCursor``.
+
         Args:
             name: What the items are called: Mastra's listings have ``threads``, ``messages``,
                 ``runs`` and ``scores``.
         """
+        ends = {"nextCursor": self.next_cursor, "previousCursor": self.previous_cursor}
         return {
             name: [to_wire(name, item) for item in self.items],
             "total": self.total,
             "page": self.page,
             "perPage": False if self.per_page is None else self.per_page,
             "hasMore": self.has_more,
-        }
+        } | {end: cursor for end, cursor in ends.items() if cursor is not None}
 
     def to_json(self, name: str = "items") -> str:
         """Return the JSON of ``to_dict``."""
@@ -154,14 +156,14 @@ class Paging(msgspec.Struct, frozen=True):
             # Such a page is where its own cursor is.
             if self.cursor is None:
                 return page
-            here = cursors.encode(self.scope, self.cursor)
+            here = encode(self.scope, self.cursor)
             page.previous_cursor = here if has_previous else None
             page.next_cursor = here if page.has_more else None
             return page
         if has_previous:
-            page.previous_cursor = cursors.encode(self.scope, first())
+            page.previous_cursor = encode(self.scope, first())
         if page.has_more:
-            page.next_cursor = cursors.encode(self.scope, last())
+            page.next_cursor = encode(self.scope, last())
         return page
 
     def with_more(self, items: list[T], total: int | None, *, has_more: bool) -> Page[T]:

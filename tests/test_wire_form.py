@@ -84,6 +84,10 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
         Page(items=[message("m", 5)], total=3, page=1, per_page=1, has_more=True),
         {"items": [MESSAGE], "total": 3, "page": 1, "perPage": 1, "hasMore": True},
     ),
+    "a page with a cursor": (
+        Page[Any](items=[], total=3, page=0, per_page=1, has_more=True, next_cursor="c"),
+        {"items": [], "total": 3, "page": 0, "perPage": 1, "hasMore": True, "nextCursor": "c"},
+    ),
     "an empty page of all": (
         Page[Any](items=[], total=None, page=0, per_page=None, has_more=False),
         {"items": [], "total": None, "page": 0, "perPage": False, "hasMore": False},

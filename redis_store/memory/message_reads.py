@@ -54,9 +54,11 @@ class MessageReads(Repository):
         makes it read the thread in chunks of 500. Several threads: one more round trip.
         ``include``: two more; the page and the included messages are then separate reads.
 
-        Pages of one thread have cursors. Pages that follow one another by cursors neither repeat
-        nor skip a message when others are added or deleted meanwhile, at the same cost. All filters
-        can be used, and ``include``. A chat that shows the newest messages first and scrolls::
+        Pages of one thread have cursors, at the same cost. By cursors, pages neither repeat nor
+        skip a message, though others are added or deleted meanwhile; with any filter, and with
+        ``include``. Only if messages share a date, and all those are deleted that the cursor names
+        (16 at most), may another one of that date come twice or not at all. A chat that shows the
+        newest messages first::
 
             page = await memory.list_messages("t", per_page=20, direction="desc")
             older = await memory.list_messages(
