@@ -15,7 +15,8 @@ from redis_store._engine.commit import Commit
 from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import ThreadKeys
 from redis_store._engine.sharded_commit import ShardedCommit
-from redis_store._engine.steps import Body, SlotScript
+from redis_store._engine.slot_script import SlotScript
+from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import iso, now_us
 from redis_store._engine.transaction import Transaction, transact_in
 from redis_store.memory import lifetime
