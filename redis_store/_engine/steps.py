@@ -67,6 +67,14 @@ def declare_keys(keys: Sequence[str]) -> Step:
     return Step("declare_keys", [*keys], [len(keys)])
 
 
+def declare_messages(timeline: str, prefix: str) -> Step:
+    """Declare all messages of a thread, as `declare_keys` does; their ids stay on the server.
+
+    KEYS: timeline. ARGV: body prefix.
+    """
+    return Step("declare_messages", [timeline], [prefix])
+
+
 def expect(values: Mapping[str, bytes | None]) -> Step:
     """Refuse unless each string has its value.
 
@@ -193,6 +201,17 @@ def set_resource(timeline: str, counts: str, prefix: str, resource_id: str) -> S
     """
     json = msgspec.json.encode(resource_id)
     return Step("set_resource", [timeline, counts], [prefix, json, resource_id])
+
+
+def drop_all_messages(
+    timeline: str, counts: str, prefix: str, pointer_prefix: str, thread_id: str
+) -> Step:
+    """Remove a thread's messages, but not its record.
+
+    KEYS: timeline, counts. ARGV: body prefix, message pointer prefix ('' if the pointers are in
+    other slots), thread id. Reply: the messages whose pointers are in other slots.
+    """
+    return Step("drop_all_messages", [timeline, counts], [prefix, pointer_prefix, thread_id])
 
 
 def touch(record: str, indexes: Sequence[str], now_us: int, now: str, thread_id: str) -> Step:

@@ -15,7 +15,7 @@ from redis_store._engine.commit import Commit
 from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import ThreadKeys
 from redis_store._engine.sharded_commit import ShardedCommit
-from redis_store._engine.slot_script import SlotScript
+from redis_store._engine.slot_script import SlotScript, Take
 from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import iso, now_us
 from redis_store._engine.transaction import Transaction, transact_in
@@ -110,6 +110,21 @@ class ThreadTransaction(Transaction):
         script.guard(zsets=[timeline], hashes=[counts])
         script.write(steps.drop_messages(timeline, counts, prefix, message_ids), count)
 
+    def drop_all(self, thread_id: str) -> Sequence[str]:
+        """Remove a thread's messages and their pointers.
+
+        Returns:
+            A list that will have the messages whose pointers are forgotten in a later step.
+        """
+        self._drop_all(thread_id, self.keys.message_pointer(""), None)
+        return ()
+
+    def _drop_all(self, thread_id: str, pointer_prefix: str, take: Take | None) -> None:
+        script, (_, timeline, counts, prefix) = self._thread(thread_id)
+        script.guard(zsets=[timeline], hashes=[counts])
+        step = steps.drop_all_messages(timeline, counts, prefix, pointer_prefix, thread_id)
+        script.write(step, take)
+
     def set_resource(self, thread_id: str, resource_id: str) -> None:
         """Give all messages of a thread to a resource."""
         script, (_, timeline, counts, prefix) = self._thread(thread_id)
@@ -189,6 +204,20 @@ class ShardedThreadTransaction(ThreadTransaction):
         """Remove the pointers of messages, unless they name other threads by now."""
         if thread_of:
             self._sharded.claims.forget(thread_of)
+
+    def drop_all(self, thread_id: str) -> Sequence[str]:
+        """Remove a thread's messages, then their pointers: see ``ThreadTransaction``."""
+        script, (_, timeline, _, prefix) = self._thread(thread_id)
+        script.conditions.append(steps.declare_messages(timeline, prefix))
+        forgotten: list[str] = []
+
+        def forget(ids: Sequence[bytes]) -> None:
+            forgotten.extend(id_.decode() for id_ in ids)
+            self._sharded.claims.forget_all(thread_id, forgotten)
+
+        # If the reply is lost, the pointers stay, and lead nowhere.
+        self._drop_all(thread_id, "", forget)
+        return forgotten
 
     def touch(self, thread_id: str, owner: str | None) -> None:
         """Move ``updated_at`` ahead: see ``ThreadTransaction``."""

@@ -16,8 +16,6 @@ from tests.support.wire.raw import Raw
 # Beyond the hash-tagged layout on one server: what confirms an id, or asks again for one that was
 # forgotten, must wait for another node.
 WAITS = {
-    "delete_thread": 1,
-    "delete_thread_if": 1,
     "save_messages, new": 1,
     "save_messages, stored": 1,
     "save_messages, moved": 1,

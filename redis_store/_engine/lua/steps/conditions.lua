@@ -1,3 +1,4 @@
+--- @include "lib/chunks"       in_chunks
 --- @include "lib/json"         string_field
 --- @include "steps/protocol"   conditions, key_at, key, arg, number
 -- The steps that may refuse a commit. They write nothing, and come before those that do.
@@ -35,6 +36,16 @@ function conditions.is_hash() for _ = 1, number() do redis.call('HLEN', key()) e
 -- of running the script on half a thread.
 -- KEYS: n keys. ARGV: n.
 function conditions.declare_keys() key_at = key_at + number() end
+
+-- Declare all messages of a thread, as `declare_keys` does; their ids stay on the server.
+-- KEYS: timeline. ARGV: body prefix.
+function conditions.declare_messages()
+  local timeline, bodies = key(), redis.call('ZRANGE', KEYS[key_at], 0, -1)
+  local prefix = arg()
+  for i, id in ipairs(bodies) do bodies[i] = prefix .. id end
+  -- With the timeline, as in `page.lua`: only a command on several keys fails if one has migrated.
+  in_chunks(bodies, function(...) redis.call('EXISTS', timeline, ...) end)
+end
 
 -- Refuse unless each string has its value.
 -- KEYS: n strings. ARGV: n, n values ('' for a missing string).

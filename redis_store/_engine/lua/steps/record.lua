@@ -1,3 +1,4 @@
+--- @include "lib/chunks"         in_chunks
 --- @include "lib/json"           field_span, string_field
 --- @include "lib/lifetime"       extend_lifetime
 --- @include "lib/time"           to_us, to_iso, digits
@@ -22,6 +23,29 @@ function writes.set_resource()
   -- Counted afresh: from now on one resource has all messages.
   redis.call('DEL', counts)
   if n > 0 then redis.call('HSET', counts, resource, n) end
+end
+
+-- Remove a thread's messages, but not its record.
+-- KEYS: timeline, counts. ARGV: body prefix, message pointer prefix ('' if the pointers are in other
+-- slots), thread id. Reply: the messages whose pointers are in other slots.
+function writes.drop_all_messages()
+  local timeline, counts, prefix, pointer_prefix, thread = key(), key(), arg(), arg(), arg()
+  local ids, gone, at = redis.call('ZRANGE', timeline, 0, -1), {}, 0
+  for i, id in ipairs(ids) do gone[i] = prefix .. id end
+  if pointer_prefix ~= '' then
+    local pointers = {}
+    for i, id in ipairs(ids) do pointers[i] = pointer_prefix .. id end
+    in_chunks(pointers, function(...)
+      -- A pointer to another thread is that thread's: the message has moved there.
+      for _, holder in ipairs(redis.call('MGET', ...)) do
+        at = at + 1
+        if holder == thread then gone[#gone + 1] = pointers[at] end
+      end
+    end)
+  end
+  in_chunks(gone, function(...) redis.call('UNLINK', ...) end)
+  redis.call('UNLINK', timeline, counts)
+  return pointer_prefix == '' and ids or {}
 end
 
 -- Advance a thread's updated_at: to now, or by 1 µs if it is now or later. Also in its indexes.
