@@ -17,7 +17,7 @@ from redis_store._engine.steps import Step
 # Longer values, in bytes, are compared by digest and changed by splicing.
 LONG = 512
 # The steps that return a value in Lua: exactly these, as results are assigned by position.
-_ANSWERING = frozenset({"drop_all_messages", "drop_messages", "extend", "touch"})
+_ANSWERING = frozenset({"create_thread", "drop_all_messages", "drop_messages", "extend", "touch"})
 # Takes the result of a step, once the transaction is applied.
 Take = Callable[[Any], None]
 

@@ -109,6 +109,14 @@ def expect_owner(record: str, resource_id: str) -> Step:
     return Step("expect_owner", [record], [resource_id])
 
 
+def expect_no_other_owner(record: str, resource_id: str) -> Step:
+    """Refuse if the thread exists and belongs to another resource.
+
+    KEYS: thread record. ARGV: resource id.
+    """
+    return Step("expect_no_other_owner", [record], [resource_id])
+
+
 def unclaimed(pointers: Sequence[str], thread_id: str) -> Step:
     """Refuse unless each message pointer is missing or names the thread; see `claim`.
 
@@ -192,6 +200,16 @@ def drop_messages(timeline: str, counts: str, prefix: str, ids: Sequence[str]) -
 
 
 # Writes of a thread as a whole
+
+
+def create_thread(record: str, json: bytes, scores: Mapping[str, int], thread_id: str) -> Step:
+    """Make a thread, and list it, unless it exists.
+
+    KEYS: thread record, n indexes. ARGV: record in JSON, n, n scores, thread id. Reply: 1 if it was
+    made, 0 if it exists.
+    """
+    args: list[Argument] = [json, len(scores), *scores.values(), thread_id]
+    return Step("create_thread", [record, *scores], args)
 
 
 def set_resource(timeline: str, counts: str, prefix: str, resource_id: str) -> Step:

@@ -19,7 +19,7 @@ from redis_store._engine.database import Database
 from redis_store._engine.indexes import THREADS
 from redis_store._engine.operations import Repository, operation, query
 from redis_store._engine.timestamps import later_than
-from redis_store.errors import ThreadNotFoundError
+from redis_store.errors import ThreadExistsError, ThreadNotFoundError
 from redis_store.memory.lifetime import keep_alive
 from redis_store.memory.thread_outline import leave_resources, read_outline
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
@@ -71,6 +71,49 @@ class Threads(Repository):
 
         await transact_threads(self._db, attempt)
         return thread
+
+    @operation
+    async def create_thread(self, thread: Thread) -> Thread:
+        """Store a new thread, with its dates as given. One round trip.
+
+        Raises:
+            ThreadExistsError: Its id is taken; of racing calls exactly one wins.
+            InvalidArgumentError: As ``save_thread``.
+        """
+        thread = _check_thread(thread)
+        key, json = self._keys.thread(thread.id), codecs.encode_thread(thread)
+
+        async def attempt(tx: ThreadTransaction) -> None:
+            if tx.assume(key, None) is not None:
+                raise ThreadExistsError(thread.id)
+            _store(tx, key, json, None, thread)
+
+        await transact_threads(self._db, attempt)
+        return thread
+
+    @operation
+    async def get_or_create_thread(self, thread: Thread) -> Thread:
+        """Return the thread of this id, whoever owns it; store the given one if there is none.
+
+        One round trip, known or not; one more with ``thread_ttl``. Of racing calls one stores its
+        thread, and the others return that.
+
+        Raises:
+            InvalidArgumentError: As ``save_thread``.
+        """
+        thread = _check_thread(thread)
+        key, json = self._keys.thread(thread.id), codecs.encode_thread(thread)
+        await keep_alive(self._db, [thread.id])
+
+        async def attempt(tx: ThreadTransaction) -> Thread:
+            # The conflict with a thread that exists has its record.
+            stored = tx.assume(key, None)
+            if stored is not None:
+                return codecs.decode_thread(key, stored)
+            _store(tx, key, json, None, thread)
+            return thread
+
+        return await transact_threads(self._db, attempt)
 
     @operation
     async def update_thread(

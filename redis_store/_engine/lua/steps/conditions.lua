@@ -74,6 +74,15 @@ function conditions.expect_owner()
   records[name] = record
 end
 
+-- Refuse if the thread exists and belongs to another resource.
+-- KEYS: thread record. ARGV: resource id.
+function conditions.expect_no_other_owner()
+  local name, resource = key(), arg()
+  local record = redis.call('GET', name)
+  if record and string_field(record, 'resourceId') ~= resource then refuse(name, record) end
+  records[name] = record
+end
+
 -- Refuse unless each message pointer is missing or names the thread; see `claim`.
 -- KEYS: n message pointers. ARGV: n, thread id.
 function conditions.unclaimed()
