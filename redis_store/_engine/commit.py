@@ -13,7 +13,7 @@ from typing import NamedTuple
 from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._engine.database import Database, Values
 from redis_store._engine.scripts import REWRITE
-from redis_store._engine.steps import SlotScript
+from redis_store._engine.slot_script import SlotScript
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
 # Work that remains once a transaction is applied in several steps.

@@ -38,6 +38,7 @@ class IdClaims:
         self._claimed: dict[str, str] = {}
         self._moved: dict[str, tuple[str, str]] = {}
         self._forgotten: dict[str, str] = {}
+        self._emptied: dict[str, Sequence[str]] = {}
 
     @property
     def reserves(self) -> bool:
@@ -55,6 +56,10 @@ class IdClaims:
     def forget(self, thread_of: Mapping[str, str]) -> None:
         """Take messages from their threads."""
         self._forgotten |= thread_of
+
+    def forget_all(self, thread_id: str, message_ids: Sequence[str]) -> None:
+        """Take all messages from a thread. Whoever does looks whether it has messages again."""
+        self._emptied[thread_id] = message_ids
 
     def claim(self) -> list[Command]:
         """Build two commands per id: take it if it is free, and ask which thread holds it."""
@@ -80,11 +85,11 @@ class IdClaims:
 
     def not_taken(self, replies: Sequence[Any]) -> Values:
         """Return the pointers that lead elsewhere, by the replies to ``take_over``."""
-        # The new thread counts as taken too: a repeat after a lost reply finds its own pointer.
+        # A pointer to the new thread was taken: a repeat after a lost reply finds its own.
         return {
             self._keys.message_pointer(id_): holder
-            for (id_, threads), holder in zip(self._moved.items(), replies, strict=True)
-            if holder not in [thread.encode() for thread in threads]
+            for (id_, (_, after)), holder in zip(self._moved.items(), replies, strict=True)
+            if holder != 1 and holder != after.encode()
         }
 
     def give_back(self) -> list[Command]:
@@ -120,8 +125,11 @@ class IdClaims:
 
     def forgetting(self) -> list[Command]:
         """Remove the pointers of forgotten ids, except of those that lead elsewhere by now."""
-        pointers = ((self._keys.message_pointer(id_), t) for id_, t in self._forgotten.items())
-        return [CAS.call([pointer], [thread_id, ""]) for pointer, thread_id in pointers]
+        emptied = ((id_, thread_id) for thread_id, ids in self._emptied.items() for id_ in ids)
+        return [
+            CAS.call([self._keys.message_pointer(id_)], [thread_id, ""])
+            for id_, thread_id in (*self._forgotten.items(), *emptied)
+        ]
 
     def look_again(self) -> list[Command]:
         """Ask, after ``forgetting``, whether the messages exist again."""

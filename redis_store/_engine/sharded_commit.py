@@ -29,7 +29,7 @@ from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._engine.commit import Commit, Reconciler, apply, refusal
 from redis_store._engine.database import Database, Values
 from redis_store._engine.id_claims import IdClaims
-from redis_store._engine.steps import SlotScript, Take
+from redis_store._engine.slot_script import SlotScript, Take
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Steps of ``lua/commit.lua``, one builder each, grouped as in ``lua/steps/``; and their scripts.
+"""Steps of ``lua/commit.lua``, one builder each, grouped as in ``lua/steps/``.
 
 A builder's docstring is the header of its step in Lua: its effect, its KEYS and ARGV in order, and
 its reply if it has one. If a condition fails, the commit is refused: nothing is written, and the
@@ -6,16 +6,14 @@ caller gets the keys that conflicted. All conditions come before all writes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha1
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from redis_store._connections.commands import Argument, Command, Reply
-from redis_store._engine.database import Values
-from redis_store._engine.scripts import COMMIT
+from redis_store._connections.commands import Argument, Command
 from redis_store._engine.splices import Splice
 
 
@@ -69,6 +67,14 @@ def declare_keys(keys: Sequence[str]) -> Step:
     return Step("declare_keys", [*keys], [len(keys)])
 
 
+def declare_messages(timeline: str, prefix: str) -> Step:
+    """Declare all messages of a thread, as `declare_keys` does; their ids stay on the server.
+
+    KEYS: timeline. ARGV: body prefix.
+    """
+    return Step("declare_messages", [timeline], [prefix])
+
+
 def expect(values: Mapping[str, bytes | None]) -> Step:
     """Refuse unless each string has its value.
 
@@ -101,6 +107,14 @@ def expect_owner(record: str, resource_id: str) -> Step:
     KEYS: thread record. ARGV: resource id.
     """
     return Step("expect_owner", [record], [resource_id])
+
+
+def expect_no_other_owner(record: str, resource_id: str) -> Step:
+    """Refuse if the thread exists and belongs to another resource.
+
+    KEYS: thread record. ARGV: resource id.
+    """
+    return Step("expect_no_other_owner", [record], [resource_id])
 
 
 def unclaimed(pointers: Sequence[str], thread_id: str) -> Step:
@@ -188,6 +202,16 @@ def drop_messages(timeline: str, counts: str, prefix: str, ids: Sequence[str]) -
 # Writes of a thread as a whole
 
 
+def create_thread(record: str, json: bytes, scores: Mapping[str, int], thread_id: str) -> Step:
+    """Make a thread, and list it, unless it exists.
+
+    KEYS: thread record, n indexes. ARGV: record in JSON, n, n scores, thread id. Reply: 1 if it was
+    made, 0 if it exists.
+    """
+    args: list[Argument] = [json, len(scores), *scores.values(), thread_id]
+    return Step("create_thread", [record, *scores], args)
+
+
 def set_resource(timeline: str, counts: str, prefix: str, resource_id: str) -> Step:
     """Set the resource id of all messages of a thread.
 
@@ -195,6 +219,17 @@ def set_resource(timeline: str, counts: str, prefix: str, resource_id: str) -> S
     """
     json = msgspec.json.encode(resource_id)
     return Step("set_resource", [timeline, counts], [prefix, json, resource_id])
+
+
+def drop_all_messages(
+    timeline: str, counts: str, prefix: str, pointer_prefix: str, thread_id: str
+) -> Step:
+    """Remove a thread's messages, but not its record.
+
+    KEYS: timeline, counts. ARGV: body prefix, message pointer prefix ('' if the pointers are in
+    other slots), thread id. Reply: the messages whose pointers are in other slots.
+    """
+    return Step("drop_all_messages", [timeline, counts], [prefix, pointer_prefix, thread_id])
 
 
 def touch(record: str, indexes: Sequence[str], now_us: int, now: str, thread_id: str) -> Step:
@@ -223,128 +258,3 @@ def extend(  # noqa: PLR0917 - in the order of KEYS and ARGV
     """
     keys = [record, timeline, counts]
     return Step("extend", keys, [prefix, pointer_prefix, ttl_ms, len(ids), *ids])
-
-
-# Scripts made of steps
-
-# Longer values, in bytes, are compared by digest and changed by splicing.
-LONG = 512
-# The steps that return a value in Lua: exactly these, as results are assigned by position.
-_ANSWERING = frozenset({"drop_messages", "extend", "touch"})
-# Takes the result of a step, once the transaction is applied.
-Take = Callable[[Any], None]
-
-
-class SlotScript:
-    """Conditions and writes on the keys of one slot; in the plain layout, on all keys.
-
-    Attributes:
-        conditions: Steps that may refuse the script.
-        values_after: Values once the script is applied; they prove it if its reply is lost.
-    """
-
-    def __init__(self) -> None:
-        self.conditions: list[Step] = []
-        self.values_after: Values = {}
-        self._zsets: set[str] = set()
-        self._hashes: set[str] = set()
-        # One value per key: a second would replace the first, and hide a change between two reads.
-        self._expected: Values = {}
-        self._writes: list[tuple[Step, Take | None]] = []
-        self._values: dict[str, bytes | str] = {}
-        self._deleted: list[str] = []
-        self._commands: list[Command] = []
-        self._lifetimes: list[tuple[Step, Take | None]] = []
-
-    @property
-    def has_steps(self) -> bool:
-        """Whether it needs a script, not just commands."""
-        return bool(self.conditions or self._expected or self._writes)
-
-    @property
-    def has_writes(self) -> bool:
-        """Whether the script has more than conditions."""
-        return bool(self._writes or self._values or self._deleted or self._commands)
-
-    def guard(self, *, zsets: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
-        """Fail before anything is written if a key holds another type."""
-        self._zsets.update(zsets)
-        self._hashes.update(hashes)
-
-    def expect(self, key: str, value: bytes | None) -> None:
-        """Refuse unless the string has its value; ``None`` is a missing one."""
-        self._expected[key] = value
-
-    def write(self, step: Step, take: Take | None = None) -> None:
-        """Add a step that writes; ``take`` gets its result."""
-        self._writes.append((step, take))
-
-    def extend_lifetime(self, step: Step, take: Take) -> None:
-        """Add a step that runs after all others, because those may create keys."""
-        self._lifetimes.append((step, take))
-
-    def set(self, key: str, value: bytes | str) -> None:
-        """Store a string."""
-        self._values[key] = value
-        self.values_after[key] = value.encode() if isinstance(value, str) else value
-
-    def delete(self, key: str) -> None:
-        """Delete a key."""
-        self._deleted.append(key)
-        self.values_after[key] = None
-
-    def command(self, command: Command) -> None:
-        """Run a command on its first argument, a key."""
-        self._commands.append(command)
-        name, key = str(command[0]), str(command[1])
-        if name.startswith("Z"):
-            self._zsets.add(key)
-        elif name.startswith("H"):
-            self._hashes.add(key)
-
-    def call(self, *, checks_only: bool = False) -> Command:
-        """Build the script's call; with ``checks_only`` it writes nothing."""
-        chosen = [*self._guards(), *self.conditions, *self._expectations()]
-        if not checks_only:
-            # commit.lua needs conditions first, and sets before deletes: see there.
-            chosen += [step for step, _ in self._writes]
-            chosen += self._plain_steps()
-            chosen += [step for step, _ in self._lifetimes]
-        keys = [key for step in chosen for key in step.keys]
-        args = [arg for step in chosen for arg in (step.name, *step.args)]
-        return COMMIT.call(keys, args)
-
-    def plain_commands(self) -> list[Command]:
-        """Return the writes of a script without steps as commands."""
-        sets: list[Command] = [("SET", key, value) for key, value in self._values.items()]
-        return [*sets, *(("UNLINK", key) for key in self._deleted), *self._commands]
-
-    def take_results(self, results: Sequence[Reply]) -> None:
-        """Pass the results of an applied script to the callbacks of its steps."""
-        answering = [
-            take for step, take in (*self._writes, *self._lifetimes) if step.name in _ANSWERING
-        ]
-        for take, result in zip(answering, results, strict=True):
-            if take is not None:
-                take(result)
-
-    def _guards(self) -> Iterator[Step]:
-        if self._zsets:
-            yield is_zset([*self._zsets])
-        if self._hashes:
-            yield is_hash([*self._hashes])
-
-    def _expectations(self) -> Iterator[Step]:
-        long = {k: v for k, v in self._expected.items() if v is not None and len(v) > LONG}
-        if len(long) < len(self._expected):
-            yield expect({k: v for k, v in self._expected.items() if k not in long})
-        if long:
-            yield expect_digest(long)
-
-    def _plain_steps(self) -> Iterator[Step]:
-        if self._values:
-            yield set_strings(self._values)
-        if self._deleted:
-            yield delete(self._deleted)
-        for each in self._commands:
-            yield command(each)

@@ -18,7 +18,7 @@ from redis_store._engine import splices, steps
 from redis_store._engine.commit import Commit, PlainCommit, Reconciler, refusal
 from redis_store._engine.database import Database, Values
 from redis_store._engine.sharded_commit import ShardedCommit
-from redis_store._engine.steps import LONG, SlotScript
+from redis_store._engine.slot_script import LONG, SlotScript
 from redis_store.errors import ConcurrentUpdateError
 
 # Each round of contending writers has a winner, so this many can race on one record.

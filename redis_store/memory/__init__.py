@@ -1,7 +1,7 @@
 """The memory domain: threads, messages and resources.
 
 ``MemoryStore`` combines one module per group of calls: ``threads``, ``thread_lists``,
-``message_reads``, ``message_writes``, ``clones`` and ``resources``. They build on
+``message_reads``, ``message_writes``, ``message_pop``, ``clones`` and ``resources``. They build on
 ``message_pages`` (pages, merged and with included messages), ``windows`` (ranges of one thread),
 ``message_filter``, ``locations`` (messages by id), ``thread_outline`` and ``thread_copy`` (threads
 without bodies; clones in the making), ``lifetime`` and ``expired_threads`` (threads that expire),
@@ -10,6 +10,7 @@ and ``thread_transaction`` (writes to threads).
 
 from redis_store._engine.operations import unbounded
 from redis_store.memory.clones import Clones
+from redis_store.memory.message_pop import MessagePop
 from redis_store.memory.message_reads import MessageReads
 from redis_store.memory.message_writes import MessageWrites
 from redis_store.memory.resources import Resources
@@ -17,7 +18,7 @@ from redis_store.memory.thread_lists import ThreadLists
 from redis_store.memory.threads import Threads
 
 
-class MemoryStore(Threads, ThreadLists, MessageReads, MessageWrites, Clones, Resources):
+class MemoryStore(Threads, ThreadLists, MessageReads, MessageWrites, MessagePop, Clones, Resources):
     """Threads, messages and resources.
 
     Ids are opaque: any non-empty string of at most 1 kB in UTF-8, except that a thread id may

@@ -18,7 +18,7 @@ from redis_store._engine.timestamps import to_ms
 
 def extend(db: Database, where: ThreadKeys, written: Sequence[str]) -> Step:
     """Build the step that extends the lifetime of a thread and of messages just written."""
-    args = where.bodies, _pointer_prefix(db), _ttl_ms(db), written
+    args = where.bodies, _pointer_prefix(db), ttl_ms(db), written
     return steps.extend(where.record, where.timeline, where.counts, *args)
 
 
@@ -33,7 +33,7 @@ async def keep_alive(db: Database, thread_ids: Sequence[str]) -> None:
     calls: list[Command] = []
     for where in map(db.keys.of_thread, thread_ids):
         keys = [where.record, where.timeline, where.counts]
-        calls.append(KEEP_ALIVE.call(keys, [where.bodies, _pointer_prefix(db), _ttl_ms(db)]))
+        calls.append(KEEP_ALIVE.call(keys, [where.bodies, _pointer_prefix(db), ttl_ms(db)]))
     replies = await db.send(calls)
     # A second step: only the replies tell which messages, and so which pointers, were extended.
     await db.send([command for kept in replies for command in of_pointers(db, kept)])
@@ -53,7 +53,7 @@ def of_pointers(db: Database, kept: Sequence[Reply]) -> list[Command]:
     pointers = (db.keys.message_pointer(id_.decode()) for id_ in ids)
     # One ttl longer than the thread: if the connection breaks before these are sent, the pointers
     # still outlive the ttl that the thread has just been given.
-    return [("PEXPIRE", pointer, left + _ttl_ms(db)) for pointer in pointers]
+    return [("PEXPIRE", pointer, left + ttl_ms(db)) for pointer in pointers]
 
 
 def _pointer_prefix(db: Database) -> str:
@@ -61,5 +61,6 @@ def _pointer_prefix(db: Database) -> str:
     return "" if db.keys.hash_tags else db.keys.message_pointer("")
 
 
-def _ttl_ms(db: Database) -> int:
+def ttl_ms(db: Database) -> int:
+    """Return ``thread_ttl`` in milliseconds; 0 if threads live for ever."""
     return 0 if db.thread_ttl is None else to_ms(db.thread_ttl)

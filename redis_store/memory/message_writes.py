@@ -1,6 +1,7 @@
 """Message writes: save, update, delete."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Raw
@@ -39,12 +40,20 @@ class MessageWrites(Repository):
     """Calls that write messages."""
 
     @operation
-    async def save_messages(self, messages: Sequence[Message]) -> list[Message]:
+    async def save_messages(
+        self, messages: Sequence[Message], *, create_thread: bool = False
+    ) -> list[Message]:
         """Store messages, new or not, and move their threads' ``updated_at`` strictly ahead.
 
         All or nothing per thread; in the plain layout across threads too. One round trip (two in
         the hash-tagged layout) for any number of messages; up to two more if a message moves here
         from another thread, or its resource is not its thread's.
+
+        Args:
+            messages: The messages.
+            create_thread: Whether to make the threads that do not exist, in the same step. Such a
+                thread belongs to the resource of its first message here, has no title, and was
+                created when its oldest message here was, or now if that is in the future.
 
         Returns:
             The messages as given, in the same sequence. If an id occurs twice, the last one is
@@ -56,7 +65,7 @@ class MessageWrites(Repository):
         """
         checked = check_records("messages", messages, Message, _check_message)
         prepared = prepared_values.prepare_messages(checked)
-        batch = _SaveBatch(self._keys, prepared)
+        batch = _SaveBatch(self._keys, prepared, creates=create_thread)
 
         async def attempt(tx: ThreadTransaction) -> None:
             batch.learn(tx.known)
@@ -147,15 +156,21 @@ class _SaveBatch:
     resource owns the thread. So the usual case takes one step and no read.
     """
 
-    def __init__(self, keys: Keys, prepared: Sequence[tuple[Message, bytes]]) -> None:
+    def __init__(
+        self, keys: Keys, prepared: Sequence[tuple[Message, bytes]], *, creates: bool
+    ) -> None:
         self._keys = keys
+        self._creates = creates
         messages = [message for message, _ in prepared]
         # Of one object given twice, both have the same JSON.
         json_of = {id(message): json for message, json in prepared}
         kept = _last_of_each(messages)
         self._target = {message.id: message.thread_id for message in kept}
         # Reversed, so that the first message of each thread decides which owner is assumed.
-        self._owner: dict[str, str | None] = {m.thread_id: m.resource_id for m in messages[::-1]}
+        self._first_owner = {m.thread_id: m.resource_id for m in messages[::-1]}
+        self._owner: dict[str, str | None] = dict(self._first_owner)
+        by_date = sorted(messages, key=attrgetter("created_at"), reverse=True)
+        self._oldest = {m.thread_id: m.created_at for m in by_date}
         self._resource = {message.id: message.resource_id for message in kept}
         self._moved: dict[str, str] = {}
         # From all messages, not from those kept: a thread that only an overridden message names
@@ -186,7 +201,12 @@ class _SaveBatch:
         """Put every message into its thread; take those that move out of their former threads."""
         # The threads that get messages first, for the reason that `_change` gives.
         for thread_id in sorted(self._threads(), key=lambda id_: id_ not in self._bodies):
-            tx.touch(thread_id, self._owner[thread_id])
+            owner = self._owner[thread_id]
+            # A thread that was found to have another owner exists.
+            if self._creates and owner is not None and owner == self._first_owner.get(thread_id):
+                tx.touch_or_create(thread_id, owner, epoch_us(self._oldest[thread_id]))
+            else:
+                tx.touch(thread_id, owner)
         for thread_id, bodies in self._bodies.items():
             if bodies:
                 # The pointer of a message that moves names another thread: `move` replaces it.
@@ -206,10 +226,13 @@ class _SaveBatch:
             self._owner.setdefault(thread_id, self._resource[message_id])
 
     def _found_no_thread(self, thread_id: str) -> None:
-        if thread_id in self._bodies:
+        if thread_id not in self._bodies:
+            # A pointer to a thread that is gone: nothing to touch, the message simply moves.
+            self._owner[thread_id] = None
+        elif self._creates:
+            self._owner[thread_id] = self._first_owner[thread_id]
+        else:
             raise ThreadNotFoundError(thread_id)
-        # A pointer to a thread that is gone: nothing to touch, the message simply moves.
-        self._owner[thread_id] = None
 
 
 def _last_of_each(messages: Sequence[Message]) -> list[Message]:

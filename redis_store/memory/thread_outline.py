@@ -1,11 +1,11 @@
-"""Outlines of threads: records, resources and scores, without bodies; and lists by resource."""
+"""Outlines of threads: records, resources and newest messages; and lists by resource."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 from redis_store._connections.commands import entries
-from redis_store._engine.database import Database
+from redis_store._engine.database import READ_CHUNK, Database
 from redis_store.memory.thread_transaction import ThreadTransaction
 
 
@@ -15,34 +15,49 @@ class Outline(NamedTuple):
     Attributes:
         stored: Its record.
         resources: The resources of its messages.
-        scored_ids: Its messages' scores and ids, the newest one last.
+        newest: The score and the id of its newest message; ``None`` if it has none.
     """
 
     stored: bytes | None
     resources: list[str]
-    scored_ids: list[tuple[float, str]]
+    newest: tuple[float, str] | None
 
 
-async def read_outline(db: Database, thread_id: str, *, first: int = -1) -> Outline:
-    """Read a thread's outline, its messages from a rank on. One round trip."""
-    stored, resources, scored_ids = await db.send(
+async def read_outline(db: Database, thread_id: str) -> Outline:
+    """Read a thread's outline. One round trip."""
+    stored, resources, newest = await db.send(
         [
             ("GET", db.keys.thread(thread_id)),
             ("HKEYS", db.keys.resource_counts(thread_id)),
-            ("ZRANGE", db.keys.timeline(thread_id), first, -1, "WITHSCORES"),
+            ("ZRANGE", db.keys.timeline(thread_id), -1, -1, "WITHSCORES"),
         ]
     )
-    return Outline(stored, [resource.decode() for resource in resources], entries(scored_ids))
+    found = next(iter(entries(newest)), None)
+    return Outline(stored, [resource.decode() for resource in resources], found)
 
 
-def leave_resources(tx: ThreadTransaction, thread_id: str, resources: Sequence[str]) -> None:
-    """Remove a thread from the lists of threads with messages of these resources."""
+def leave_resources(
+    tx: ThreadTransaction,
+    thread_id: str,
+    resources: Sequence[str],
+    forgotten: Sequence[str] = (),
+) -> None:
+    """Remove a thread from the lists of threads with messages of these resources.
+
+    Args:
+        tx: Takes all messages from the resources.
+        thread_id: The thread.
+        resources: The resources.
+        forgotten: Messages whose pointers ``tx`` removes, once it is applied.
+    """
     for resource_id in resources:
         tx.command("ZREM", tx.keys.threads_with_messages_of(resource_id), thread_id)
-    tx.reconcile(partial(_settle_resources, tx.db, thread_id, resources))
+    tx.reconcile(partial(_settle, tx.db, thread_id, resources, forgotten))
 
 
-async def _settle_resources(db: Database, thread_id: str, left: Sequence[str]) -> None:
+async def _settle(
+    db: Database, thread_id: str, left: Sequence[str], forgotten: Sequence[str]
+) -> None:
     """List the thread for the resources of its messages, and not for those that they left."""
     keys, seen = db.keys, None
     # Until two reads in a row agree: a message saved between the read and the write changes the
@@ -50,9 +65,9 @@ async def _settle_resources(db: Database, thread_id: str, left: Sequence[str]) -
     while True:
         outline = await read_outline(db, thread_id)
         if outline.resources == seen:
-            return
+            break
         seen = outline.resources
-        newest_us = int(outline.scored_ids[0][0]) if outline.scored_ids else 0
+        newest_us = int(outline.newest[0]) if outline.newest else 0
         listed = [keys.threads_with_messages_of(resource_id) for resource_id in seen]
         gone = [keys.threads_with_messages_of(r) for r in left if r not in seen]
         await db.send(
@@ -61,3 +76,14 @@ async def _settle_resources(db: Database, thread_id: str, left: Sequence[str]) -
                 *(("ZADD", index, "GT", newest_us, thread_id) for index in listed),
             ]
         )
+    if forgotten and outline.newest:
+        await _recall(db, thread_id, forgotten)
+
+
+async def _recall(db: Database, thread_id: str, forgotten: Sequence[str]) -> None:
+    """Point at forgotten messages that the thread has again, as it was made again meanwhile."""
+    for first in range(0, len(forgotten), READ_CHUNK):
+        ids = forgotten[first : first + READ_CHUNK]
+        scores = await db.command("ZMSCORE", db.keys.timeline(thread_id), *ids)
+        again = (id_ for id_, score in zip(ids, scores, strict=True) if score is not None)
+        await db.send([("SET", db.keys.message_pointer(id_), thread_id, "NX") for id_ in again])

@@ -10,15 +10,18 @@ from operator import attrgetter
 from typing import TypeVar
 
 from redis_store._connections.commands import Reply
-from redis_store._engine import steps
+from redis_store._engine import codecs, steps
 from redis_store._engine.commit import Commit
 from redis_store._engine.database import Database, Values
+from redis_store._engine.indexes import THREADS, settle
 from redis_store._engine.keys import ThreadKeys
 from redis_store._engine.sharded_commit import ShardedCommit
-from redis_store._engine.steps import Body, SlotScript
-from redis_store._engine.timestamps import iso, now_us
+from redis_store._engine.slot_script import SlotScript, Take
+from redis_store._engine.steps import Body
+from redis_store._engine.timestamps import from_epoch_us, iso, now_us
 from redis_store._engine.transaction import Transaction, transact_in
 from redis_store.memory import lifetime
+from redis_store.models import Thread
 
 T = TypeVar("T")
 
@@ -69,15 +72,41 @@ class ThreadTransaction(Transaction):
             thread_id: The thread.
             owner: Its resource id; ``None`` for a thread that must not exist.
         """
-        now, (script, (record, *_)) = self._now, self._thread(thread_id)
+        script, (record, *_) = self._thread(thread_id)
         if owner is None:
             script.expect(record, None)
-            return
-        # The owner's index is written too, so the owner is a condition.
+        else:
+            # The owner's index is written too, so the owner is a condition.
+            script.conditions.append(steps.expect_owner(record, owner))
+            self._touch(thread_id, owner)
+
+    def touch_or_create(self, thread_id: str, owner: str, created_us: int) -> None:
+        """Move ``updated_at`` strictly ahead, of a new thread if there is none.
+
+        Args:
+            thread_id: The thread.
+            owner: Its resource id; refuse if the thread exists and has another.
+            created_us: The ``created_at`` of a new thread in µs; at most now is stored.
+        """
+        moment = from_epoch_us(min(created_us, self._now[0]))
+        thread = Thread(id=thread_id, resource_id=owner, created_at=moment, updated_at=moment)
+        script, (record, *_) = self._thread(thread_id)
+        script.conditions.append(steps.expect_no_other_owner(record, owner))
+        self._create(thread)
+        self._touch(thread_id, owner)
+
+    def _create(self, thread: Thread) -> None:
+        script, (record, *_) = self._thread(thread.id)
+        scores = {e.key: e.score_us for e in THREADS.entries(self.keys, record, thread)}
+        script.guard(zsets=[*scores])
+        json = codecs.encode_thread(thread)
+        script.write(steps.create_thread(record, json, scores, thread.id))
+
+    def _touch(self, thread_id: str, owner: str) -> None:
+        script, (record, *_) = self._thread(thread_id)
         indexes = self.keys.thread_indexes(thread_id, owner, "updated_at")
-        script.conditions.append(steps.expect_owner(record, owner))
         script.guard(zsets=indexes)
-        script.write(steps.touch(record, indexes, *now, thread_id))
+        script.write(steps.touch(record, indexes, *self._now, thread_id))
         self.extend(thread_id)
 
     def put(self, thread_id: str, bodies: Sequence[Body]) -> None:
@@ -108,6 +137,21 @@ class ThreadTransaction(Transaction):
         self._declare_messages(thread_id, message_ids)
         script.guard(zsets=[timeline], hashes=[counts])
         script.write(steps.drop_messages(timeline, counts, prefix, message_ids), count)
+
+    def drop_all(self, thread_id: str) -> Sequence[str]:
+        """Remove a thread's messages and their pointers.
+
+        Returns:
+            A list that will have the messages whose pointers are forgotten in a later step.
+        """
+        self._drop_all(thread_id, self.keys.message_pointer(""), None)
+        return ()
+
+    def _drop_all(self, thread_id: str, pointer_prefix: str, take: Take | None) -> None:
+        script, (_, timeline, counts, prefix) = self._thread(thread_id)
+        script.guard(zsets=[timeline], hashes=[counts])
+        step = steps.drop_all_messages(timeline, counts, prefix, pointer_prefix, thread_id)
+        script.write(step, take)
 
     def set_resource(self, thread_id: str, resource_id: str) -> None:
         """Give all messages of a thread to a resource."""
@@ -189,18 +233,41 @@ class ShardedThreadTransaction(ThreadTransaction):
         if thread_of:
             self._sharded.claims.forget(thread_of)
 
-    def touch(self, thread_id: str, owner: str | None) -> None:
-        """Move ``updated_at`` ahead: see ``ThreadTransaction``."""
-        script, (record, *_) = self._thread(thread_id)
-        if owner is None:
-            script.expect(record, None)
-        else:
-            script.conditions.append(steps.expect_owner(record, owner))
-            self._touch(thread_id, owner)
+    def drop_all(self, thread_id: str) -> Sequence[str]:
+        """Remove a thread's messages, then their pointers: see ``ThreadTransaction``."""
+        script, (_, timeline, _, prefix) = self._thread(thread_id)
+        script.conditions.append(steps.declare_messages(timeline, prefix))
+        forgotten: list[str] = []
+
+        def forget(ids: Sequence[bytes]) -> None:
+            forgotten.extend(id_.decode() for id_ in ids)
+            self._sharded.claims.forget_all(thread_id, forgotten)
+
+        # If the reply is lost, the pointers stay, and lead nowhere.
+        self._drop_all(thread_id, "", forget)
+        return forgotten
 
     def touch_whoever_owns(self, thread_id: str) -> None:
         """Move ``updated_at`` ahead if the thread exists, whoever owns it."""
         self._touch(thread_id, None)
+
+    def _create(self, thread: Thread) -> None:
+        script, (record, *_) = self._thread(thread.id)
+        entries = THREADS.entries(self.keys, record, thread)
+        added: list[Reply] = []
+        for entry in entries:
+            # NX: if the thread exists, it is listed, and by its own dates. Before the advice of
+            # `_touch`, which raises only what is listed.
+            self._sharded.ask(("ZADD", entry.key, "NX", entry.score_us, entry.member), added.append)
+
+        def correct(made: Reply) -> None:
+            """Settle the entries if they are others' of a new thread, or ours of another one."""
+            if any(reply != made for reply in added):
+                listed = {record: entries}
+                self.reconcile(partial(settle, self.db, THREADS, {record: None}, listed))
+
+        json = codecs.encode_thread(thread)
+        script.write(steps.create_thread(record, json, {}, thread.id), correct)
 
     def _touch(self, thread_id: str, owner: str | None) -> None:
         (us, iso_date), (script, (record, *_)) = self._now, self._thread(thread_id)

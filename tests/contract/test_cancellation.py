@@ -24,6 +24,12 @@ CALLS: dict[str, Call] = {
     "update and move": lambda m: m.update_messages(
         [MessagePatch(id="a", role="tool"), MessagePatch(id="b", thread_id="t2")]
     ),
+    "save and make": lambda m: m.save_messages(
+        [message("new", 1), message("b", thread_id="t3")], create_thread=True
+    ),
+    "pop": lambda m: m.pop_message("t"),
+    "create": lambda m: m.create_thread(thread("new", "v")),
+    "get or create": lambda m: m.get_or_create_thread(thread("new", "v")),
     "delete": lambda m: m.delete_messages(["a", "b"]),
     "delete from two": lambda m: m.delete_messages(["a", "d"]),
     "delete thread": lambda m: m.delete_thread("t"),

@@ -16,13 +16,14 @@ from tests.support.wire.raw import Raw
 # Beyond the hash-tagged layout on one server: what confirms an id, or asks again for one that was
 # forgotten, must wait for another node.
 WAITS = {
-    "delete_thread": 1,
-    "delete_thread_if": 1,
     "save_messages, new": 1,
     "save_messages, stored": 1,
     "save_messages, moved": 1,
     "save_messages, of another resource": 1,
     "save_messages, to two threads": 1,
+    "save_messages, creating": 1,
+    "save_messages, creating nothing": 1,
+    "pop_message": 1,
     "update_messages, moved": 1,
     "delete_messages": 1,
     "delete_messages, of two threads": 1,

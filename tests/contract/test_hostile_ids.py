@@ -1,6 +1,17 @@
 """Ids that look like a pattern, a key's part or a script are ids like any other."""
 
-from redis_store import Include, MemoryStore, Message, MessagePatch, RedisStore, Resource, Thread
+import pytest
+
+from redis_store import (
+    Include,
+    MemoryStore,
+    Message,
+    MessagePatch,
+    RedisStore,
+    Resource,
+    Thread,
+    ThreadExistsError,
+)
 from tests.support.deployments.place import Place
 from tests.support.inspection.invariants import check_invariants
 from tests.support.records.builders import T0, message, thread
@@ -48,6 +59,13 @@ async def test_a_thread_id_reaches_its_own_thread_alone(
             await memory.save_messages([message(f"near {number}", thread_id=other)])
         before = [await seen(memory, other) for other in near]
 
+        await memory.save_messages([message("m0", thread_id=id_)], create_thread=True)
+        popped = await memory.pop_message(id_)
+        assert popped is not None
+        assert popped.id == "m0"
+        with pytest.raises(ThreadExistsError):
+            await memory.create_thread(thread(id_))
+        assert (await memory.get_or_create_thread(thread(id_, "w"))).resource_id == "u"
         await memory.save_thread(thread(id_, title="t"))
         mine = [message("m1", thread_id=id_), message("m2", 1, thread_id=id_)]
         await memory.save_messages(mine)
@@ -104,6 +122,9 @@ async def test_a_message_id_reaches_its_own_message_alone(
         await check_invariants(raw, place.keys)
 
         assert await memory.delete_messages([id_]) == 1
+        await memory.save_messages([message(id_, 5)])
+        popped = await memory.pop_message("t")
+        assert popped == message(id_, 5)
         assert await memory.list_messages_by_id([id_, *near]) == others, id_
         assert await memory.delete_messages(near) == 2
         await memory.delete_thread(clone.thread.id)
@@ -132,6 +153,12 @@ async def test_a_resource_id_reaches_its_own_resource_alone(
         assert (await memory.list_messages_by_resource_id(id_)).items == [mine]
         assert (await memory.list_messages("mine", resource_id=near[0])).items == []
         assert (await memory.list_messages("mine", resource_id=id_)).items == [mine]
+
+        newer = message("newer", 1, thread_id="mine", resource_id=id_)
+        await memory.save_messages([newer], create_thread=True)
+        assert await memory.pop_message("mine") == newer
+        (found,) = await memory.list_threads_by_resource_id(id_, order_by="updated_at")
+        assert found == await memory.get_or_create_thread(thread("mine", near[0]))
 
         await memory.update_thread_resource_id("mine", near[0])
         await memory.update_thread_resource_id("mine", id_)

@@ -42,6 +42,9 @@ async def _drain(messages: AsyncIterator[object]) -> list[object]:
 THREAD_CALLS: dict[str, Call] = {
     "get": lambda m, id_: m.get_thread_by_id(id_),
     "save": lambda m, id_: m.save_thread(thread(id_)),
+    "create": lambda m, id_: m.create_thread(thread(id_)),
+    "get or create": lambda m, id_: m.get_or_create_thread(thread(id_)),
+    "pop": lambda m, id_: m.pop_message(id_),
     "update": lambda m, id_: m.update_thread(id_, title="t"),
     "update_metadata": lambda m, id_: m.update_thread_metadata(id_, lambda _: {}),
     "transfer": lambda m, id_: m.update_thread_resource_id(id_, "v"),
@@ -66,6 +69,7 @@ CALLS: dict[str, Call] = {
     "delete messages": lambda m, id_: m.delete_messages(["a", id_]),
     "clone messages": lambda m, id_: m.clone_thread("t", message_ids=[id_]),
     "clone for": lambda m, id_: m.clone_thread("t", resource_id=id_),
+    "create thread of": lambda m, id_: m.create_thread(thread(resource_id=id_)),
     "save thread of": lambda m, id_: m.save_thread(thread(resource_id=id_)),
     "transfer to": lambda m, id_: m.update_thread_resource_id("t", id_),
     "list threads of": lambda m, id_: m.list_threads_by_resource_id(id_),

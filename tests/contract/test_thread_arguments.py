@@ -33,6 +33,9 @@ BAD_THREAD_IDS: list[Any] = [*BAD_IDS, "a:id:b", "a:id"]
 BY_THREAD_ID: dict[str, Callable[[MemoryStore, Any], Awaitable[object]]] = {
     "get_thread_by_id thread_id": lambda m, id_: m.get_thread_by_id(id_),
     "save_thread id": lambda m, id_: m.save_thread(thread(id_)),
+    "create_thread id": lambda m, id_: m.create_thread(thread(id_)),
+    "get_or_create_thread id": lambda m, id_: m.get_or_create_thread(thread(id_)),
+    "pop_message thread_id": lambda m, id_: m.pop_message(id_),
     "update_thread thread_id": lambda m, id_: m.update_thread(id_),
     "update_thread_metadata thread_id": lambda m, id_: m.update_thread_metadata(id_, lambda _: {}),
     "update_thread_resource_id thread_id": lambda m, id_: m.update_thread_resource_id(id_, "u"),
@@ -61,6 +64,12 @@ WRONG_CALLS: dict[str, Run] = {
     "save_thread updated_at, no date": lambda m: m.save_thread(thread(updated_at="2026-01-01")),
     "save_thread created_at, late": lambda m: m.save_thread(
         thread(created_at=datetime(2256, 1, 1, tzinfo=UTC))
+    ),
+    "create_thread thread": lambda m: m.create_thread(WRONG),
+    "create_thread created_at": lambda m: m.create_thread(thread(created_at=NAIVE)),
+    "get_or_create_thread thread": lambda m: m.get_or_create_thread(WRONG),
+    "get_or_create_thread metadata": lambda m: m.get_or_create_thread(
+        thread(metadata=cast("Any", None))
     ),
     "update_thread title": lambda m: m.update_thread("t", title=cast("Any", 7)),
     "update_thread metadata": lambda m: m.update_thread("t", metadata=cast("Any", None)),

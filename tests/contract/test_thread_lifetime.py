@@ -94,6 +94,8 @@ USES: dict[str, Use] = {
     "patch": lambda store: store.memory.update_messages([MessagePatch(id="a", role="assistant")]),
     "rename": lambda store: store.memory.update_thread("t", title="new"),
     "resave": lambda store: store.memory.save_thread(thread("t", title="new")),
+    "get or create": lambda store: store.memory.get_or_create_thread(thread("t", title="new")),
+    "save or make": lambda store: store.memory.save_messages([message("a", 7)], create_thread=True),
     "hand over": lambda store: store.memory.update_thread_resource_id("t", "another"),
     "delete message": lambda store: store.memory.delete_messages(["z"]),
 }
@@ -209,6 +211,18 @@ async def test_a_message_that_moves_takes_the_lifetime_of_its_new_thread(
     await expiring.memory.save_messages([message("a", thread_id="to")])
     keys = _keys(place, "a", "c", thread_id="to")
     assert _is_fresh(place, await _left(raw, *keys), 2)
+
+
+@pytest.mark.parametrize("make", ["create", "get or create", "save"])
+async def test_a_thread_that_is_made_expires_too(
+    make: str, expiring: RedisStore, place: Place, raw: Raw
+) -> None:
+    if make == "create":
+        await expiring.memory.create_thread(thread())
+    elif make == "get or create":
+        await expiring.memory.get_or_create_thread(thread())
+    await expiring.memory.save_messages([message("a"), message("b", 1)], create_thread=True)
+    assert _is_fresh(place, await _left(raw, *_keys(place, "a", "b")), 2)
 
 
 async def test_a_clone_expires_too(expiring: RedisStore, place: Place, raw: Raw) -> None:

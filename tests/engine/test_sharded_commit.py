@@ -36,6 +36,11 @@ CALLS: dict[str, Call] = {
     "delete thread": lambda s: s.memory.delete_thread("t"),
     "clone thread": lambda s: s.memory.clone_thread("t", new_thread_id="new", resource_id="v"),
     "save messages": lambda s: s.memory.save_messages([message("a", 5), message("new")]),
+    "create thread": lambda s: s.memory.create_thread(thread("new", "v")),
+    "save messages, creating": lambda s: s.memory.save_messages(
+        [message("a", thread_id="new"), message("new", thread_id="new")], create_thread=True
+    ),
+    "pop message": lambda s: s.memory.pop_message("t"),
     "move messages": lambda s: s.memory.save_messages([message("a", thread_id="t2")]),
     "update messages": lambda s: s.memory.update_messages([MessagePatch(id="a", role="tool")]),
     "delete messages": lambda s: s.memory.delete_messages(["a", "b"]),
@@ -51,6 +56,7 @@ CALLS: dict[str, Call] = {
 RIVALS: dict[str, Call] = {
     "save thread": lambda s: s.memory.save_thread(thread("t", "w", updated_at=at(4))),
     "update thread": lambda s: s.memory.save_thread(thread("t", "w", updated_at=at(4))),
+    "create thread": lambda s: s.memory.save_thread(thread("new", "w", updated_at=at(4))),
     "persist run": persist("waiting", "w"),
     "update run": persist("waiting", "w"),
     "delete run": persist("waiting", "w"),

@@ -1,5 +1,6 @@
 """A cluster whose nodes die, come, and hand over slots under load."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.support.deployments.clusters import Cluster
 from tests.support.deployments.nodes import Node
 from tests.support.deployments.servers import server_binaries
 from tests.support.deployments.variants import FIRST
+from tests.support.records.builders import message, thread
+from tests.support.wire.raw import connect_raw
 
 KEYS = Keys(hash_tags=True)
 THREADS = [f"t{n}" for n in range(8)]
@@ -73,6 +76,30 @@ async def _move_in_parts(migration: SlotMigration) -> None:
     while await migration.move_keys(4):
         pass
     await migration.finish()
+
+
+async def test_a_thread_whose_slot_moves_is_deleted_whole(cluster: Cluster) -> None:
+    """THR-07: the call waits while another node has a part of its messages."""
+    slot = slot_of(KEYS.thread("t"))
+    source = await cluster.owner(slot)
+    target = next(node for node in await cluster.primaries() if node is not source)
+    async with RedisStore(cluster.url) as store:
+        await store.memory.save_thread(thread())
+        await store.memory.save_messages([message(f"m{n}", n) for n in range(40)])
+        migration = cluster.migration(slot, source, target)
+        await migration.begin()
+        await migration.move_keys(20)
+        deleting = asyncio.ensure_future(store.memory.delete_thread("t"))
+        done, _ = await asyncio.wait([deleting], timeout=0.2)
+        assert not done
+        assert await source("DBSIZE") + await target("DBSIZE") > 40
+        while await migration.move_keys():
+            pass
+        await migration.finish()
+        await deleting
+        assert (await store.verify()).ok
+        async with connect_raw(cluster.url) as raw:
+            assert [key for key in await raw.keys("") if "redis_store:indexes" not in key] == []
 
 
 async def test_slots_move_to_a_new_node(cluster: Cluster) -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from redis_store import BackendUnavailableError, MessagePatch, RedisStore
+from redis_store import BackendUnavailableError, MessagePatch, RedisStore, ThreadExistsError
 from redis_store._connections.commands import Command, Replies
 from tests.support.deployments.place import Place
 from tests.support.records.builders import message, thread
@@ -88,6 +88,54 @@ async def test_messages_are_saved_once(store: RedisStore, forgetful: RedisStore)
     await forgetful.memory.save_messages([message("a"), message("b", 1)])
     assert lost
     assert [each.id for each in await store.memory.list_messages("t")] == ["a", "b"]
+
+
+async def test_a_thread_is_created_once(store: RedisStore, forgetful: RedisStore) -> None:
+    """ST-04: the caller who made it is not told that it exists."""
+    lost = _lose_next_reply(forgetful)
+    assert await forgetful.memory.create_thread(thread()) == thread()
+    assert lost
+    with pytest.raises(ThreadExistsError):
+        await store.memory.create_thread(thread(title="another"))
+    lost = _lose_next_reply(forgetful)
+    assert await forgetful.memory.get_or_create_thread(thread("t2", "v")) == thread("t2", "v")
+    assert lost
+
+
+async def test_a_thread_is_made_once_by_its_messages(
+    store: RedisStore, forgetful: RedisStore
+) -> None:
+    """SAVE-03, ST-04: the second attempt finds it, and its entries."""
+    lost = _lose_next_reply(forgetful)
+    await forgetful.memory.save_messages([message("a"), message("b", 1)], create_thread=True)
+    assert lost
+    assert (await store.memory.list_threads()).total == 1
+    assert [each.id for each in await store.memory.list_messages("t")] == ["a", "b"]
+
+
+async def test_a_pop_is_not_repeated(store: RedisStore, forgetful: RedisStore) -> None:
+    """ST-04: it may have taken a message, and the error says so; it takes no other."""
+    await store.memory.save_thread(thread())
+    await store.memory.save_messages([message("a"), message("b", 1)])
+    lost = _lose_next_reply(forgetful)
+    with pytest.raises(BackendUnavailableError) as caught:
+        await forgetful.memory.pop_message("t")
+    assert lost
+    assert caught.value.details["in_doubt"]
+    assert [each.id for each in await store.memory.list_messages("t")] == ["a"]
+    await store.verify(repair=True)
+
+
+async def test_a_deletion_is_made_once(store: RedisStore, forgetful: RedisStore) -> None:
+    """THR-07, ST-04: pointers in other slots may be left; they lead nowhere."""
+    await store.memory.save_thread(thread())
+    await store.memory.save_messages([message("a"), message("b", 1)])
+    lost = _lose_next_reply(forgetful)
+    await forgetful.memory.delete_thread("t")
+    assert lost
+    assert await store.memory.get_thread_by_id("t") is None
+    assert await store.memory.list_messages_by_id(["a", "b"]) == []
+    assert (await store.verify(repair=True)).problems.keys() <= {"stale id index"}
 
 
 async def test_a_save_to_two_threads_reaches_both(store: RedisStore, forgetful: RedisStore) -> None:

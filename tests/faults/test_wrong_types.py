@@ -40,12 +40,21 @@ OWN: dict[str, Wrong] = {
     "owners, new messages": Wrong(lambda k: k.resource_counts("t"), _save("n", "o")),
     "owners, a stored message": Wrong(lambda k: k.resource_counts("t"), _save("a")),
     "owners, deleting": Wrong(lambda k: k.resource_counts("t"), lambda m: m.delete_messages(["a"])),
+    "order, popping": Wrong(lambda k: k.timeline("t"), lambda m: m.pop_message("t")),
+    "owners, popping": Wrong(lambda k: k.resource_counts("t"), lambda m: m.pop_message("t")),
+    "order, deleting the thread": Wrong(lambda k: k.timeline("t"), lambda m: m.delete_thread("t")),
+    "record, popping": Wrong(lambda k: k.thread("t"), lambda m: m.pop_message("t")),
     "record, saving messages": Wrong(lambda k: k.thread("t"), _save("n")),
 }
 INDEXES: dict[str, Wrong] = {
     "threads by creation": Wrong(_threads_of("created_at"), lambda m: m.save_thread(thread("n"))),
     "threads by change": Wrong(_threads_of("updated_at"), lambda m: m.update_thread("t", title="")),
     "threads by change, messages": Wrong(_threads_of("updated_at"), _save("n")),
+    "threads by change, popping": Wrong(_threads_of("updated_at"), lambda m: m.pop_message("t")),
+    "threads by creation, making": Wrong(
+        _threads_of("created_at"),
+        lambda m: m.save_messages([message("n", thread_id="new")], create_thread=True),
+    ),
     "participants": Wrong(lambda k: k.threads_with_messages_of("u"), _save("n")),
 }
 READS: dict[str, Wrong] = {

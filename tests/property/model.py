@@ -53,6 +53,14 @@ class Model(Listings):
         self.threads[thread.id] = deepcopy(thread)
         return thread
 
+    def create_thread(self, thread: Thread) -> Thread:
+        if thread.id in self.threads:
+            raise RefusedError("ThreadExistsError")
+        return self.save_thread(thread)
+
+    def get_or_create_thread(self, thread: Thread) -> Thread:
+        return self.threads.get(thread.id) or self.save_thread(thread)
+
     def update_thread(self, thread_id: str, *, title: Any = UNSET, metadata: Any = UNSET) -> Thread:
         thread = self._known(thread_id)
         thread.title = thread.title if title is UNSET else title
@@ -89,7 +97,11 @@ class Model(Listings):
 
     # Messages
 
-    def save_messages(self, messages: Sequence[Message]) -> list[Message]:
+    def save_messages(
+        self, messages: Sequence[Message], *, create_thread: bool = False
+    ) -> list[Message]:
+        for message in messages if create_thread else ():
+            self._make_thread_of(message, messages)
         for message in messages:
             self._known(message.thread_id)
         self._touched |= {message.thread_id for message in messages}
@@ -109,6 +121,13 @@ class Model(Listings):
         for patch in known:
             self._place(_patched(self._existing(patch.id), patch))
         return [self._existing(id_) for id_ in dict.fromkeys(patch.id for patch in known)]
+
+    def pop_message(self, thread_id: str) -> Message | None:
+        messages = self._thread(thread_id)
+        if not messages:
+            return None
+        self._remove(messages[-1])
+        return messages[-1]
 
     def delete_messages(self, message_ids: Sequence[str]) -> int:
         found = [message for id_ in dict.fromkeys(message_ids) if (message := self._find(id_))]
@@ -205,6 +224,17 @@ class Model(Listings):
         if thread_id not in self.threads:
             raise RefusedError("ThreadNotFoundError")
         return self.threads[thread_id]
+
+    def _make_thread_of(self, message: Message, batch: Sequence[Message]) -> None:
+        """Make the thread of the first message that names it, as of the oldest one."""
+        if message.thread_id not in self.threads:
+            moment = min(m.created_at for m in batch if m.thread_id == message.thread_id)
+            self.threads[message.thread_id] = Thread(
+                id=message.thread_id,
+                resource_id=message.resource_id,
+                created_at=moment,
+                updated_at=moment,
+            )
 
     def _place(self, message: Message) -> None:
         """Store a message: where it stands if thread and date stay, else as the last to come."""

@@ -21,7 +21,9 @@ class Call(NamedTuple):
 
     @property
     def reads(self) -> bool:
-        return self.name.startswith(("get", "list_", "load_", "iter_")) and "push" not in self.name
+        if "push" in self.name or "create" in self.name:
+            return False
+        return self.name.startswith(("get", "list_", "load_", "iter_"))
 
 
 def call(name: str, /, **arguments: Drawn) -> Calls:

@@ -165,10 +165,13 @@ _several = st.lists(thread_ids, min_size=1, max_size=4)
 
 # One call of each kind, and how much more often than others it comes.
 _writes: list[tuple[int, Calls]] = [
-    (8, call("save_messages", messages=batches)),
+    (8, some("save_messages", {"messages": batches}, create_thread=st.booleans())),
     (4, call("update_messages", patches=st.lists(patches, max_size=4).map(_one_place_each))),
     (1, call("delete_messages", message_ids=st.lists(message_ids, max_size=2))),
+    (2, call("pop_message", thread_id=thread_ids)),
     (1, call("save_thread", thread=threads)),
+    (1, call("create_thread", thread=threads)),
+    (1, call("get_or_create_thread", thread=threads)),
     (1, some("update_thread", {"thread_id": thread_ids}, title=titles, metadata=nested)),
     (1, some("update_thread_metadata", {"thread_id": thread_ids, "update": rewrites})),
     (1, call("update_thread_resource_id", thread_id=thread_ids, resource_id=resource_ids)),

@@ -1,8 +1,10 @@
---- @include "steps/conditions"   conflicts, is_zset, is_hash, declare_keys, unclaimed
+--- @include "steps/conditions"   conflicts, is_zset, is_hash, declare_keys, declare_messages
 --- @include "steps/conditions"   expect, expect_digest, expect_present, expect_owner
+--- @include "steps/conditions"   expect_no_other_owner, unclaimed
 --- @include "steps/values"       claim, set_strings, splice, delete, command
 --- @include "steps/messages"     put_messages, drop_messages
---- @include "steps/record"       set_resource, touch, extend
+--- @include "steps/record"       create_thread, set_resource, drop_all_messages, touch
+--- @include "steps/record"       extend
 --- @include "steps/protocol"     conditions, writes, arg_at, arg
 -- Apply all of a list of steps, or refuse it. Cost: O(log n) per message; no scan.
 -- KEYS: the KEYS of each step in turn. ARGV: of each step its name, then its ARGV.

@@ -49,7 +49,8 @@ async def _use_memory(store: RedisStore) -> None:
 async def _keep_alive(store: RedisStore) -> None:
     """Make the calls that refresh a thread's time to live."""
     await furnish(store.memory)
-    for name in ("get_thread_by_id", "list_messages", "update_thread", "clone_thread"):
+    reads = "get_thread_by_id", "get_or_create_thread, known", "list_messages"
+    for name in (*reads, "update_thread", "pop_message", "clone_thread"):
         await every_call()[name](store.memory)
     await store.memory.dangerously_clear_all()
 

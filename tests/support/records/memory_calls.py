@@ -26,6 +26,9 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
         "get_thread_by_id": lambda m: m.get_thread_by_id(t),
         "save_thread, new": lambda m: m.save_thread(thread("new")),
         "save_thread, known": lambda m: m.save_thread(thread(t, "v")),
+        "create_thread": lambda m: m.create_thread(thread("new")),
+        "get_or_create_thread, known": lambda m: m.get_or_create_thread(thread(t, "v")),
+        "get_or_create_thread, new": lambda m: m.get_or_create_thread(thread("new")),
         "update_thread": lambda m: m.update_thread(t, title="x", metadata={"a": 1}),
         "update_thread_metadata": lambda m: m.update_thread_metadata(t, lambda _: {"a": 1}),
         "update_thread_resource_id": lambda m: m.update_thread_resource_id(t, "v"),
@@ -59,6 +62,13 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
         "save_messages, to two threads": lambda m: m.save_messages(
             [message("n", thread_id=t), message("o", thread_id=other)]
         ),
+        "save_messages, creating": lambda m: m.save_messages(
+            [message("n", thread_id="new"), message("o", 1, thread_id="new")], create_thread=True
+        ),
+        "save_messages, creating nothing": lambda m: m.save_messages(
+            [message("n", thread_id=t)], create_thread=True
+        ),
+        "pop_message": lambda m: m.pop_message(t),
         "list_messages": lambda m: m.list_messages(t),
         "list_messages, of a resource": lambda m: m.list_messages(t, resource_id="u"),
         "list_messages, filtered": lambda m: m.list_messages(t, metadata={"a": 1}),

@@ -1,3 +1,4 @@
+--- @include "lib/chunks"       in_chunks
 --- @include "lib/json"         string_field
 --- @include "steps/protocol"   conditions, key_at, key, arg, number
 -- The steps that may refuse a commit. They write nothing, and come before those that do.
@@ -36,6 +37,16 @@ function conditions.is_hash() for _ = 1, number() do redis.call('HLEN', key()) e
 -- KEYS: n keys. ARGV: n.
 function conditions.declare_keys() key_at = key_at + number() end
 
+-- Declare all messages of a thread, as `declare_keys` does; their ids stay on the server.
+-- KEYS: timeline. ARGV: body prefix.
+function conditions.declare_messages()
+  local timeline, bodies = key(), redis.call('ZRANGE', KEYS[key_at], 0, -1)
+  local prefix = arg()
+  for i, id in ipairs(bodies) do bodies[i] = prefix .. id end
+  -- With the timeline, as in `page.lua`: only a command on several keys fails if one has migrated.
+  in_chunks(bodies, function(...) redis.call('EXISTS', timeline, ...) end)
+end
+
 -- Refuse unless each string has its value.
 -- KEYS: n strings. ARGV: n, n values ('' for a missing string).
 function conditions.expect()
@@ -60,6 +71,15 @@ function conditions.expect_owner()
   local name, resource = key(), arg()
   local record = redis.call('GET', name)
   if not record or string_field(record, 'resourceId') ~= resource then refuse(name, record) end
+  records[name] = record
+end
+
+-- Refuse if the thread exists and belongs to another resource.
+-- KEYS: thread record. ARGV: resource id.
+function conditions.expect_no_other_owner()
+  local name, resource = key(), arg()
+  local record = redis.call('GET', name)
+  if record and string_field(record, 'resourceId') ~= resource then refuse(name, record) end
   records[name] = record
 end
 

@@ -1,9 +1,23 @@
+--- @include "lib/chunks"         in_chunks
 --- @include "lib/json"           field_span, string_field
 --- @include "lib/lifetime"       extend_lifetime
---- @include "lib/time"           to_us, to_iso, digits
+--- @include "lib/updated_at"     advance_updated_at
 --- @include "steps/conditions"   records
---- @include "steps/protocol"     writes, key_at, key, arg, number
+--- @include "steps/protocol"     writes, key_at, key, arg, number, skip
 -- The steps that write a whole thread: its resource id, its date, its lifetime.
+
+-- Make a thread, and list it, unless it exists.
+-- KEYS: thread record, n indexes. ARGV: record in JSON, n, n scores, thread id. Reply: 1 if it was
+-- made, 0 if it exists.
+function writes.create_thread()
+  local name, json, n = key(), arg(), number()
+  local scores, thread, first = skip(n), arg(), key_at
+  key_at = key_at + n
+  if redis.call('EXISTS', name) == 1 then return 0 end
+  redis.call('SET', name, json)
+  for i = 1, n do redis.call('ZADD', KEYS[first + i], ARGV[scores + i], thread) end
+  return 1
+end
 
 -- Set the resource id of all messages of a thread.
 -- KEYS: timeline, counts. ARGV: body prefix, resource id in JSON, resource id.
@@ -24,28 +38,43 @@ function writes.set_resource()
   if n > 0 then redis.call('HSET', counts, resource, n) end
 end
 
+-- Remove a thread's messages, but not its record.
+-- KEYS: timeline, counts. ARGV: body prefix, message pointer prefix ('' if the pointers are in other
+-- slots), thread id. Reply: the messages whose pointers are in other slots.
+function writes.drop_all_messages()
+  local timeline, counts, prefix, pointer_prefix, thread = key(), key(), arg(), arg(), arg()
+  local ids, gone, at = redis.call('ZRANGE', timeline, 0, -1), {}, 0
+  for i, id in ipairs(ids) do gone[i] = prefix .. id end
+  if pointer_prefix ~= '' then
+    local pointers = {}
+    for i, id in ipairs(ids) do pointers[i] = pointer_prefix .. id end
+    in_chunks(pointers, function(...)
+      -- A pointer to another thread is that thread's: the message has moved there.
+      for _, holder in ipairs(redis.call('MGET', ...)) do
+        at = at + 1
+        if holder == thread then gone[#gone + 1] = pointers[at] end
+      end
+    end)
+  end
+  in_chunks(gone, function(...) redis.call('UNLINK', ...) end)
+  redis.call('UNLINK', timeline, counts)
+  return pointer_prefix == '' and ids or {}
+end
+
 -- Advance a thread's updated_at: to now, or by 1 µs if it is now or later. Also in its indexes.
 -- KEYS: thread record, n indexes. ARGV: now in µs, now in ISO 8601, n, thread id. Reply: nothing
 -- if the thread is missing; else updated_at in µs and, if n is 0, the thread's resource id.
 function writes.touch()
   local name, us, iso, n, thread = key(), arg(), arg(), number(), arg()
-  -- No step before this one writes the record, so the one that `expect_owner` read is current. A
-  -- second `touch` must read it again.
+  -- The record that `expect_owner` read is current: only `create_thread` writes one before this
+  -- step, and only where none was read. A second `touch` must read it again.
   local record = records[name] or redis.call('GET', name)
   records[name] = nil
   if not record then
     key_at = key_at + n
     return {}
   end
-  local first, last = field_span(record, 'updatedAt')
-  local before = first and string.sub(record, first + 1, last - 1)
-  -- Dates of equal length compare as text, so the usual case parses none.
-  local before_us = before and (#before ~= #iso or before >= iso) and to_us(before)
-  if before_us and before_us >= tonumber(us) then
-    us, iso = digits(before_us + 1), to_iso(before_us + 1)
-  end
-  local head = string.sub(record, 1, first or -2) .. (first and '' or ',"updatedAt":"')
-  redis.call('SET', name, head .. iso .. (last and string.sub(record, last) or '"}'), 'KEEPTTL')
+  us = advance_updated_at(name, record, us, iso)
   for _ = 1, n do redis.call('ZADD', key(), 'XX', us, thread) end
   return {us, n == 0 and string_field(record, 'resourceId')}
 end
