@@ -26,7 +26,7 @@ CORRUPT = [b"{", b"{}", _DATED % b'"soon"', _FULL % b'"\xff"', _FULL % b"[}"]
 
 async def popped(store: RedisStore, thread_id: str = "t") -> str | None:
     taken = await store.memory.pop_message(thread_id)
-    return taken and taken.id
+    return None if taken is None else taken.id
 
 
 async def test_the_newest_message_comes_first(store: RedisStore) -> None:
