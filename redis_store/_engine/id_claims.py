@@ -29,6 +29,9 @@ class IdClaims:
     """The message ids that one transaction gives to threads, moves and forgets.
 
     A method with replies takes those to the commands of the method that its docstring names.
+
+    Attributes:
+        forgotten: The threads of the ids that it takes from them one by one.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -37,7 +40,7 @@ class IdClaims:
         # replies are read in the order of these dicts: nothing may be added in between.
         self._claimed: dict[str, str] = {}
         self._moved: dict[str, tuple[str, str]] = {}
-        self._forgotten: dict[str, str] = {}
+        self.forgotten: dict[str, str] = {}
         self._emptied: dict[str, Sequence[str]] = {}
 
     @property
@@ -55,7 +58,7 @@ class IdClaims:
 
     def forget(self, thread_of: Mapping[str, str]) -> None:
         """Take messages from their threads."""
-        self._forgotten |= thread_of
+        self.forgotten |= thread_of
 
     def forget_all(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Take all messages from a thread. Whoever does looks whether it has messages again."""
@@ -69,12 +72,15 @@ class IdClaims:
         """Return the pointers that lead to another thread, by the replies to ``claim``."""
         return self._lost(self._claimed, replies[1::2])
 
-    def release(self, replies: Sequence[Any]) -> list[Command]:
-        """Give back the ids that ``claim`` took, by its replies."""
-        # Only those that SET NX took: the others were in the thread before. If another writer has
-        # relied on one of these claims meanwhile, its confirmation claims the id again.
-        taken = zip(self._claimed, replies[::2], strict=True)
-        return [("DEL", self._keys.message_pointer(id_)) for id_, is_new in taken if is_new]
+    def taken(self, replies: Sequence[Any]) -> dict[str, str]:
+        """Return the threads of the ids that ``claim`` took, by its replies."""
+        # Those that SET NX did not take were in the thread before, or are another writer's.
+        taken = zip(self._claimed.items(), replies[::2], strict=True)
+        return dict(thread_of for thread_of, is_new in taken if is_new)
+
+    def release(self, taken: Mapping[str, str]) -> list[Command]:
+        """Give back ids that ``claim`` took."""
+        return [("DEL", self._keys.message_pointer(id_)) for id_ in taken]
 
     def take_over(self) -> list[Command]:
         """Take the ids that move, each if its pointer still leads to where its message was."""
@@ -128,19 +134,22 @@ class IdClaims:
         emptied = ((id_, thread_id) for thread_id, ids in self._emptied.items() for id_ in ids)
         return [
             CAS.call([self._keys.message_pointer(id_)], [thread_id, ""])
-            for id_, thread_id in (*self._forgotten.items(), *emptied)
+            for id_, thread_id in (*self.forgotten.items(), *emptied)
         ]
 
-    def look_again(self) -> list[Command]:
-        """Ask, after ``forgetting``, whether the messages exist again."""
-        bodies = (self._keys.message(thread, id_) for id_, thread in self._forgotten.items())
-        return [("EXISTS", body) for body in bodies]
+    def look_again(self, thread_of: Mapping[str, str]) -> list[Command]:
+        """Ask, once pointers are removed, whether the messages exist all the same.
 
-    def recall(self, replies: Sequence[Any]) -> list[Command]:
-        """Claim the forgotten ids whose messages exist, by the replies to ``look_again``."""
+        Another writer may have saved such a message. If it writes it later than this, its
+        confirmation claims the id.
+        """
+        return [("EXISTS", self._keys.message(thread, id_)) for id_, thread in thread_of.items()]
+
+    def recall(self, thread_of: Mapping[str, str], replies: Sequence[Any]) -> list[Command]:
+        """Claim the ids whose messages exist, by the replies to ``look_again``."""
         return [
             ("SET", self._keys.message_pointer(id_), thread_id, "NX")
-            for (id_, thread_id), exists in zip(self._forgotten.items(), replies, strict=True)
+            for (id_, thread_id), exists in zip(thread_of.items(), replies, strict=True)
             if exists
         ]
 

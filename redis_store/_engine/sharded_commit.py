@@ -129,12 +129,17 @@ class ShardedCommit(Commit):
         conflicts = claims.conflicts(claimed) if claims else {}
         for reply in replies[len(claim) :]:
             conflicts |= refusal(reply)
-        if claims and conflicts:
-            await self._send(claims.release(claimed))
-        elif claims:
+        undone: list[Command] = []
+        if claims and not conflicts:
             conflicts = claims.not_taken(await self._send(claims.take_over()))
-            if conflicts:
-                await self._send([*claims.give_back(), *claims.release(claimed)])
+            undone = claims.give_back()
+        if claims and conflicts:
+            undone += claims.release(taken := claims.taken(claimed))
+            # A call refused for want of a thread gives up; any other claims the same ids at once.
+            look = claims.look_again(taken) if None in conflicts.values() else ()
+            again = (await self._send(undone, look))[len(undone) :]
+            # Another writer may have relied on a claim, and written the message.
+            await self._send(claims.recall(taken, again) if again else ())
         return conflicts
 
     async def _apply(
@@ -182,13 +187,14 @@ class ShardedCommit(Commit):
         commands = [*forgetting, *plain, *self._after]
         # Look again only when the pointers are gone. Whoever saves such an id either wrote the
         # message before, so that this sees it, or claims the pointer afterwards.
-        replies = await self._send(commands, self._claims.look_again() if self._claims else ())
+        look = self._claims.look_again(self._claims.forgotten) if self._claims else ()
+        replies = await self._send(commands, look)
         return replies[len(commands) :]
 
     async def _reconcile(self, again: Sequence[Reply], confirmations: Sequence[Reply]) -> None:
         """Phase 4. Of two interleaved writers, the last to get here corrects the other slots."""
         if self._claims:
-            await self._send(self._claims.recall(again))
+            await self._send(self._claims.recall(self._claims.forgotten, again))
             for thread_id, ids in self._claims.copies(confirmations).items():
                 await self.evict(thread_id, ids)
         for reconciler in self._reconcilers:
