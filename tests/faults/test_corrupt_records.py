@@ -82,9 +82,7 @@ USES: dict[str, Use] = {
     "list_threads of a resource": Use(_thread, lambda m: m.list_threads(resource_id="u")),
     "get_or_create_thread": Use(_thread, lambda m: m.get_or_create_thread(thread("t"))),
     "pop_message": Use(_thread, lambda m: m.pop_message("t")),
-    "pop_message, the message": Use(
-        lambda keys: keys.message("t", "c"), lambda m: m.pop_message("t")
-    ),
+    "pop_message, the message": Use(_newest, lambda m: m.pop_message("t")),
     "update_thread": Use(_thread, lambda m: m.update_thread("t", title="x")),
     "update_thread_metadata": Use(_thread, lambda m: m.update_thread_metadata("t", lambda _: {})),
     "update_thread_resource_id": Use(_thread, lambda m: m.update_thread_resource_id("t", "v")),
