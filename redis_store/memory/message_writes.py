@@ -160,7 +160,6 @@ class _SaveBatch:
         self, keys: Keys, prepared: Sequence[tuple[Message, bytes]], *, creates: bool
     ) -> None:
         self._keys = keys
-        self._creates = creates
         messages = [message for message, _ in prepared]
         # Of one object given twice, both have the same JSON.
         json_of = {id(message): json for message, json in prepared}
@@ -169,7 +168,8 @@ class _SaveBatch:
         # Reversed, so that the first message of each thread decides which owner is assumed.
         self._first_owner = {m.thread_id: m.resource_id for m in messages[::-1]}
         self._owner: dict[str, str | None] = dict(self._first_owner)
-        by_date = sorted(messages, key=attrgetter("created_at"), reverse=True)
+        # By thread that is made if it does not exist: the date of its oldest message.
+        by_date = sorted(messages, key=attrgetter("created_at"), reverse=True) if creates else ()
         self._oldest = {m.thread_id: m.created_at for m in by_date}
         self._resource = {message.id: message.resource_id for message in kept}
         self._moved: dict[str, str] = {}
@@ -201,10 +201,10 @@ class _SaveBatch:
         """Put every message into its thread; take those that move out of their former threads."""
         # The threads that get messages first, for the reason that `_change` gives.
         for thread_id in sorted(self._threads(), key=lambda id_: id_ not in self._bodies):
-            owner = self._owner[thread_id]
+            owner, oldest = self._owner[thread_id], self._oldest.get(thread_id)
             # A thread that was found to have another owner exists.
-            if self._creates and owner is not None and owner == self._first_owner.get(thread_id):
-                tx.touch_or_create(thread_id, owner, epoch_us(self._oldest[thread_id]))
+            if oldest and owner and owner == self._first_owner[thread_id]:
+                tx.touch_or_create(thread_id, owner, epoch_us(oldest))
             else:
                 tx.touch(thread_id, owner)
         for thread_id, bodies in self._bodies.items():
@@ -229,7 +229,7 @@ class _SaveBatch:
         if thread_id not in self._bodies:
             # A pointer to a thread that is gone: nothing to touch, the message simply moves.
             self._owner[thread_id] = None
-        elif self._creates:
+        elif thread_id in self._oldest:
             self._owner[thread_id] = self._first_owner[thread_id]
         else:
             raise ThreadNotFoundError(thread_id)
