@@ -77,6 +77,15 @@ class ConfigurationError(RedisStoreError, ValueError):
     category = "user"
 
 
+def invalid_setting(argument: str, why: str) -> ConfigurationError:
+    """Build the error for one argument of a store's constructor; it names it."""
+    return ConfigurationError(
+        f"{argument} {why}",
+        code=f"CONFIGURATION_INVALID_{argument}".upper(),
+        details={"argument": argument},
+    )
+
+
 class InvalidArgumentError(RedisStoreError, ValueError):
     """An argument is invalid. Nothing was read or written."""
 

@@ -13,7 +13,7 @@ from redis_store._connections.connecting import ReadFrom
 from redis_store._connections.deployment import Deployment, Limits
 from redis_store._connections.embedded import Server
 from redis_store._engine.keys import Keys
-from redis_store.errors import ConfigurationError
+from redis_store.errors import ConfigurationError, invalid_setting
 from redis_store.maintenance import Retention
 
 
@@ -69,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         else:
             client_options.check(self.address, self.client_options)
         if self.hash_tags is False and self.address.topology == "cluster":
-            raise _wrong("hash_tags", "must be on for a cluster")
+            raise invalid_setting("hash_tags", "must be on for a cluster")
 
     def __repr__(self) -> str:
         """Show the id and the location, never the login."""
@@ -141,15 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             "read_from": self.read_from != "primary",
         }
         for argument in [*(name for name, value in decided.items() if value), *self.client_options]:
-            raise _wrong(argument, "cannot be combined with client: set it on the client")
-
-
-def _wrong(argument: str, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{argument} {why}",
-        code=f"CONFIGURATION_INVALID_{argument}".upper(),
-        details={"argument": argument},
-    )
+            raise invalid_setting(argument, "cannot be combined with client: set it on the client")
 
 
 def _check_one_source(**sources: object) -> None:
@@ -167,39 +159,39 @@ def _check_one_source(**sources: object) -> None:
 
 def _check_text(argument: str, value: object) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise _wrong(argument, "must be a non-blank string")
+        raise invalid_setting(argument, "must be a non-blank string")
 
 
 def _check_encodable(argument: str, value: object) -> None:
     if not isinstance(value, str):
-        raise _wrong(argument, "must be a string")
+        raise invalid_setting(argument, "must be a string")
     try:
         value.encode()
     except UnicodeEncodeError as exc:
-        raise _wrong(argument, "has a lone surrogate") from exc
+        raise invalid_setting(argument, "has a lone surrogate") from exc
 
 
 def _check_int(argument: str, value: object, *, least: int, most: int | None = None) -> None:
     if not isinstance(value, int) or value < least or (most is not None and value > most):
         bounds = f"of {least} or more" if most is None else f"in {least}..{most}"
-        raise _wrong(argument, f"must be an int {bounds}")
+        raise invalid_setting(argument, f"must be an int {bounds}")
 
 
 def _check_ttl(argument: str, value: object) -> None:
     if value is not None and not isinstance(value, timedelta):
-        raise _wrong(argument, "must be a timedelta or None")
+        raise invalid_setting(argument, "must be a timedelta or None")
 
 
 def _check_duration(argument: str, value: object) -> None:
     if not isinstance(value, timedelta) or value <= timedelta(0):
-        raise _wrong(argument, "must be a positive timedelta")
+        raise invalid_setting(argument, "must be a positive timedelta")
 
 
 def _check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise _wrong(argument, f"must be one of {allowed}")
+        raise invalid_setting(argument, f"must be one of {allowed}")
 
 
 def _check_retention(value: object) -> None:
     if not isinstance(value, Retention):
-        raise _wrong("retention", "must be a Retention")
+        raise invalid_setting("retention", "must be a Retention")

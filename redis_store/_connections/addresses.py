@@ -5,7 +5,7 @@ from urllib.parse import ParseResult, parse_qsl, unquote, urlparse
 
 import msgspec
 
-from redis_store.errors import ConfigurationError
+from redis_store.errors import ConfigurationError, invalid_setting
 
 Topology = Literal["standalone", "sentinel", "cluster", "embedded"]
 
@@ -167,8 +167,4 @@ def _db(topology: Topology, asked: str | None, path: list[str]) -> int:
 
 
 def _wrong(why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"connection_string cannot be used: {why}",
-        code="CONFIGURATION_INVALID_CONNECTION_STRING",
-        details={"argument": "connection_string"},
-    )
+    return invalid_setting("connection_string", f"cannot be used: {why}")

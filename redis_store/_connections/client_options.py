@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from redis_store._connections.addresses import Address
-from redis_store.errors import ConfigurationError
+from redis_store.errors import invalid_setting
 
 _ADDRESS = "says where to connect: pass a client or a connection string"
 _RETRIES = "has no effect: calls are retried until operation_timeout"
@@ -66,18 +66,10 @@ def check(address: Address, names: Iterable[str]) -> None:
         elif name.startswith("ssl_") and not address.tls:
             why = "has no effect without TLS: use rediss:// or ssl=True"
         if why is not None:
-            raise _wrong(name, why)
+            raise invalid_setting(name, why)
     login = {"username": address.username, "password": address.password}
     for name, value in login.items():
         if value is not None and address.topology == "embedded":
-            raise _wrong(name, "has no effect: an embedded server has no login")
+            raise invalid_setting(name, "has no effect: an embedded server has no login")
     if address.tls and is_local:
-        raise _wrong("ssl", "has no effect on a unix socket")
-
-
-def _wrong(name: str, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{name} {why}",
-        code=f"CONFIGURATION_INVALID_{name}".upper(),
-        details={"argument": name},
-    )
+        raise invalid_setting("ssl", "has no effect on a unix socket")

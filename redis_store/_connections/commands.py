@@ -95,6 +95,12 @@ def text(value: bytes) -> str | None:
         return None
 
 
+def info_fields(reply: bytes) -> dict[str, str]:
+    """Parse a reply to INFO."""
+    lines = reply.decode(errors="replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
 def entries(reply: Reply) -> list[tuple[float, str]]:
     """Parse a WITHSCORES reply into (score, member) pairs."""
     return [(float(score), member.decode()) for member, score in pairs(reply)]

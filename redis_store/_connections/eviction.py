@@ -6,7 +6,7 @@ Tests: ``tests/connections/test_eviction.py``.
 import logging
 from collections.abc import Iterable
 
-from redis_store._connections.commands import Command, Reply
+from redis_store._connections.commands import Command, Reply, info_fields
 
 logger = logging.getLogger("redis_store")
 
@@ -46,6 +46,5 @@ def _policy(reply: Reply) -> str:
     """Return the policy of a server; ``""`` if it has no memory limit, or does not say."""
     if not isinstance(reply, bytes):
         return ""
-    lines = reply.decode(errors="replace").splitlines()
-    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    facts = info_fields(reply)
     return "" if facts.get("maxmemory") == "0" else facts.get("maxmemory_policy", "")

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from redis_store._connections.commands import SCRIPTS, Command, Reply
+from redis_store._connections.commands import SCRIPTS, Command, Reply, info_fields
 from redis_store._connections.deployment import Deployment
 from redis_store._connections.eviction import ASK_POLICY, EvictionWarning
 from redis_store.errors import BackendError, BackendTimeoutError, BackendUnavailableError
@@ -80,7 +80,7 @@ def check_server(info: bytes, *, clustered: bool = False) -> None:
     Raises:
         BackendError: Older than Redis 6.2, a sentinel, or a node of the wrong topology.
     """
-    facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    facts = info_fields(info)
     version = facts.get("redis_version", "0.0")
     # Valkey's field, then Redis's.
     mode = facts.get("server_mode") or facts.get("redis_mode", "standalone")
