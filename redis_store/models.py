@@ -22,14 +22,15 @@ def now() -> datetime:
 
 
 class DefaultDates:
-    """Counts the dates that records got by default: so a reader notices one stored without."""
+    """Has the latest date that a record got by default: so a reader notices one stored without."""
 
-    given = 0
+    latest = now()
 
 
 def _now_by_default() -> datetime:
-    DefaultDates.given += 1
-    return now()
+    # Another object each time. A counter could miss one: threads may increment it at once.
+    DefaultDates.latest = date = now()
+    return date
 
 
 def text_content(text: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:

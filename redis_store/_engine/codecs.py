@@ -157,12 +157,12 @@ def _decode(
     strict: msgspec.json.Decoder[R],
     lenient: Callable[[dict[str, Any]], R],
 ) -> R:
-    given = DefaultDates.given
+    latest = DefaultDates.latest
     try:
         record = strict.decode(stored)
     except raw_fields.UNREADABLE as refused:
         return _decode_leniently(key, stored, lenient, refused)
-    if DefaultDates.given != given:
+    if DefaultDates.latest is not latest:
         return _decode_leniently(key, stored, lenient)
     if record.created_at.tzinfo is UTC and (
         isinstance(record, Message) or record.updated_at.tzinfo is UTC
