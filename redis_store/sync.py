@@ -168,8 +168,13 @@ class SyncRedisStore(_Blocking):
 
     def get_store(self, name: str) -> _Blocking | None:
         """Return the domain of that name, or ``None``."""
-        domains = {"memory": self.memory, "workflows": self.workflows}
-        return {**domains, "scores": self.scores, "cache": self.cache}.get(name)
+        domains: dict[str, _Blocking] = {
+            "memory": self.memory,
+            "workflows": self.workflows,
+            "scores": self.scores,
+            "cache": self.cache,
+        }
+        return domains.get(name)
 
     def close(self) -> None:
         """Close the store in every event loop, and end the portal's thread. Idempotent."""

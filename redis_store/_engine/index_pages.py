@@ -148,10 +148,8 @@ class Listing(Generic[R]):
     async def _at_cursor(self, window: Paging, cursor: Cursor, query: Query[R]) -> Members:
         descending = query.descending != window.backwards
         take = -1 if window.per_page is None else min(window.per_page, _MAX_RANK)
-        side, direction = (
-            "follows" if cursor.follows else "precedes",
-            "desc" if descending else "asc",
-        )
+        side = "follows" if cursor.follows else "precedes"
+        direction = "desc" if descending else "asc"
         place: list[Argument] = [cursor.us, cursor.ids[0], side, direction, take]
         (index,) = query.indexes
         replies = await self._db.send([INDEX_PAGE.call([shard], place) for shard in index.shards])

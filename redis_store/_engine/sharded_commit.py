@@ -134,12 +134,13 @@ class ShardedCommit(Commit):
             conflicts = claims.not_taken(await self._send(claims.take_over()))
             undone = claims.give_back()
         if claims and conflicts:
-            undone += claims.release(taken := claims.taken(claimed))
+            taken = claims.taken(claimed)
+            undone += claims.release(taken)
             # A call refused for want of a thread gives up; any other claims the same ids at once.
-            look = claims.look_again(taken) if None in conflicts.values() else ()
-            again = (await self._send(undone, look))[len(undone) :]
+            given_up = taken if None in conflicts.values() else {}
+            again = (await self._send(undone, claims.look_again(given_up)))[len(undone) :]
             # Another writer may have relied on a claim, and written the message.
-            await self._send(claims.recall(taken, again) if again else ())
+            await self._send(claims.recall(given_up, again))
         return conflicts
 
     async def _apply(
