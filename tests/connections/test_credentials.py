@@ -41,9 +41,13 @@ class Vault(CredentialProvider):
         return self.get_credentials()
 
 
+by_each_owner = pytest.mark.parametrize("owner", ["owned", "borrowed"])
+on_each_topology = pytest.mark.parametrize("kind", ["standalone", "sentinel", "cluster"])
+
+
 @asynccontextmanager
 async def _opened(
-    kind: str, vault: Vault, service: SentinelDeployment, cluster: Cluster, *, owned: bool
+    kind: str, owner: str, vault: Vault, service: SentinelDeployment, cluster: Cluster
 ) -> AsyncGenerator[tuple[RedisStore, list[Node]]]:
     """Open a store on one of the deployments; give it with the nodes that hold data."""
     options: dict[str, Any] = {
@@ -58,7 +62,7 @@ async def _opened(
         "cluster": f"redis+cluster://{url_of(cluster).partition('@')[2]}",
     }
     nodes = cluster.nodes if kind == "cluster" else [primary]
-    if owned:
+    if owner == "owned":
         bob = as_sentinel_user(BOB) if kind == "sentinel" else {}
         async with RedisStore(urls[kind], **options, **login, **bob) as store:
             yield store, nodes
@@ -80,17 +84,14 @@ async def _opened(
             await sentinel.aclose()
 
 
-@pytest.mark.parametrize("owned", [True, False], ids=["owned", "borrowed"])
-@pytest.mark.parametrize("kind", ["standalone", "sentinel", "cluster"])
+@by_each_owner
+@on_each_topology
 async def test_a_provider_that_fails_once_costs_one_call(
-    kind: str,
-    owned: bool,  # noqa: FBT001
-    sentinel_service: SentinelDeployment,
-    guarded_nodes: Cluster,
+    kind: str, owner: str, sentinel_service: SentinelDeployment, guarded_nodes: Cluster
 ) -> None:
     """ST-01: shared connections and others log in again; whoever called then is told why."""
     vault = Vault()
-    async with _opened(kind, vault, sentinel_service, guarded_nodes, owned=owned) as (store, nodes):
+    async with _opened(kind, owner, vault, sentinel_service, guarded_nodes) as (store, nodes):
         for round_, size in enumerate((1, 1, 100_000, 100_000)):
             text = "x" * size
             await store.memory.update_resource("u", working_memory=text)
@@ -120,17 +121,14 @@ async def _disconnect(nodes: list[Node]) -> None:
     await until(is_none, "ann is not connected")
 
 
-@pytest.mark.parametrize("owned", [True, False], ids=["owned", "borrowed"])
-@pytest.mark.parametrize("kind", ["standalone", "sentinel", "cluster"])
+@by_each_owner
+@on_each_topology
 async def test_a_login_that_is_cancelled_is_made_again(
-    kind: str,
-    owned: bool,  # noqa: FBT001
-    sentinel_service: SentinelDeployment,
-    guarded_nodes: Cluster,
+    kind: str, owner: str, sentinel_service: SentinelDeployment, guarded_nodes: Cluster
 ) -> None:
     """ST-01: a provider that hangs lets calls end in time, and the next ones work."""
     vault = Vault()
-    async with _opened(kind, vault, sentinel_service, guarded_nodes, owned=owned) as (store, nodes):
+    async with _opened(kind, owner, vault, sentinel_service, guarded_nodes) as (store, nodes):
         for text in ("x", LARGE):
             await store.memory.update_resource("u", working_memory=text)
             await _disconnect(nodes)
@@ -144,10 +142,9 @@ async def test_a_login_that_is_cancelled_is_made_again(
         await store.memory.dangerously_clear_all()
 
 
-@pytest.mark.parametrize("owned", [True, False], ids=["owned", "borrowed"])
+@by_each_owner
 async def test_a_connection_that_is_not_logged_in_is_replaced(
-    owned: bool,  # noqa: FBT001
-    sentinel_service: SentinelDeployment,
+    owner: str, sentinel_service: SentinelDeployment
 ) -> None:
     """ST-01: whoever left it so."""
     vault, port = Vault(), sentinel_service.primary.port
@@ -156,7 +153,7 @@ async def test_a_connection_that_is_not_logged_in_is_replaced(
     client: Any = cast("Any", aioredis.Redis)(host=LOCALHOST, port=port, **login)
     source: dict[str, Any] = (
         {"connection_string": f"redis://{LOCALHOST}:{port}", **login}
-        if owned
+        if owner == "owned"
         else {"client": client}
     )
     async with client, RedisStore(**source, key_prefix=prefix) as store:
