@@ -18,13 +18,14 @@ from redis_store.errors import (
     ThreadExistsError,
     ThreadNotFoundError,
 )
-from redis_store.maintenance import Finding, Progress, Pruned, Report, Retention
+from redis_store.maintenance import Erased, Finding, Progress, Pruned, Report, Retention
 from redis_store.memory import MemoryStore
 from redis_store.models import (
     ClonedThread,
     CopiedThread,
     Message,
     MessagePatch,
+    Record,
     Resource,
     Score,
     Thread,
@@ -51,6 +52,7 @@ __all__ = [
     "CorruptRecordError",
     "DateRange",
     "EmbeddedServer",
+    "Erased",
     "Finding",
     "Include",
     "InvalidArgumentError",
@@ -61,6 +63,7 @@ __all__ = [
     "Page",
     "Progress",
     "Pruned",
+    "Record",
     "RedisStore",
     "RedisStoreError",
     "ReplicationError",

@@ -219,6 +219,10 @@ class Score(WireForm, kw_only=True, rename="camel", omit_defaults=True):
     updated_at: datetime = msgspec.field(default_factory=_now_by_default)
 
 
+# What a store keeps of a resource.
+Record = Thread | Message | Resource | WorkflowRun | Score
+
+
 class ClonedThread(WireForm, kw_only=True):
     """A clone, its messages from oldest to newest, and a map of source to new message ids."""
 

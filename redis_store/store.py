@@ -1,6 +1,6 @@
 """RedisStore: construction, connection, life cycle, and the way to the domains."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 from redis_store import cache
 from redis_store._connections.addresses import Topology
 from redis_store._connections.connecting import ReadFrom
-from redis_store._engine.arguments import check_count
-from redis_store._engine.operations import operation, unbounded
+from redis_store._engine.arguments import check_count, check_id
+from redis_store._engine.operations import iteration, operation, unbounded
 from redis_store._lifecycle import Lifecycle
 from redis_store.cache import CacheStore
 from redis_store.maintenance import (
+    Erased,
+    Erasure,
+    Export,
     Progress,
     Pruned,
     Pruning,
@@ -22,6 +25,7 @@ from redis_store.maintenance import (
     Verification,
 )
 from redis_store.memory import MemoryStore
+from redis_store.models import Record
 from redis_store.scores import ScoreStore
 from redis_store.settings import Settings
 from redis_store.sync import SyncRedisStore
@@ -299,6 +303,44 @@ class RedisStore:
         if self._db.scans:
             await Reindexing(self._db).run()
         return await Pruning(self._db, self._settings.retention).run(max_batches, progress)
+
+    @unbounded
+    async def erase_resource(
+        self, resource_id: str, *, progress: Callable[[Progress], object] | None = None
+    ) -> Erased:
+        """Remove everything that belongs to a resource, usually a user, from every domain.
+
+        That is its threads with all their messages, whoever wrote them; its messages in others'
+        threads; its workflow runs, scores, working memory and metadata. Bounded memory, while the
+        store is in use. Cancelled or killed at any point, it goes on when called again.
+
+        A thread costs two round trips (more if long, or in the hash-tagged layout), 20 runs cost
+        four. Scores have no index by resource: all are read, 500 in two round trips.
+
+        Only ``indexes="scan"`` finds records that no index lists (see ``reindex``) and runs outside
+        the namespace ``"workflows"``. What merely mentions the resource stays: others' texts and
+        metadata, and the cache. ``progress`` is called after each batch.
+
+        Returns:
+            How many records this call removed, and which it could not read.
+        """
+        check_id("resource_id", resource_id)
+        return await Erasure(self._db, resource_id, progress).run()
+
+    @iteration
+    def export_resource(self, resource_id: str) -> AsyncIterator[Record]:
+        """Iterate over what ``erase_resource`` would remove, each record once.
+
+        The ``Resource``; its threads, each followed by its messages; its messages in others'
+        threads; its runs; its scores: each from the oldest on (on a cluster, scores are in 32 such
+        series). With ``indexes="scan"`` all messages follow after the threads, each kind in any
+        order. Bounded memory, but a scan keeps the keys of what it returned. All scores are read.
+
+        Raises:
+            CorruptRecordError: One of its records is corrupt; all others were returned before.
+        """
+        check_id("resource_id", resource_id)
+        return Export(self._db, resource_id).records()
 
     @operation
     async def ping(self) -> bool:

@@ -8,13 +8,14 @@ from msgspec import UnsetType
 
 from redis_store import RedisStore
 from redis_store._connections.addresses import Topology
-from redis_store.maintenance import Progress, Pruned, Report
+from redis_store.maintenance import Erased, Progress, Pruned, Report
 from redis_store.memory.clones import CloneOptions
 from redis_store.models import (
     ClonedThread,
     CopiedThread,
     Message,
     MessagePatch,
+    Record,
     Resource,
     Score,
     Thread,
@@ -126,6 +127,7 @@ class SyncMemoryStore:
     def merge_working_memory(
         self, resource_id: str, merge: Callable[[str | None], str]
     ) -> Resource: ...
+    def delete_resource(self, resource_id: str) -> None: ...
 
 class SyncWorkflowStore:
     @property
@@ -264,6 +266,10 @@ class SyncRedisStore:
     def prune(
         self, *, max_batches: int | None = ..., progress: Callable[[Progress], object] | None = ...
     ) -> list[Pruned]: ...
+    def erase_resource(
+        self, resource_id: str, *, progress: Callable[[Progress], object] | None = ...
+    ) -> Erased: ...
+    def export_resource(self, resource_id: str) -> Iterator[Record]: ...
     def ping(self) -> bool: ...
 
 SyncDomain: TypeAlias = SyncMemoryStore | SyncWorkflowStore | SyncScoreStore | SyncCacheStore

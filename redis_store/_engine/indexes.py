@@ -199,6 +199,10 @@ THREADS = Kind("threads", codecs.decode_thread, _of_thread, _own_key, _none)
 RESOURCES = Kind("resources", codecs.decode_resource, _of_resource, _own_key, _none, settles=False)
 RUNS = Kind("runs", codecs.decode_run, _of_run, _without_suffix, _of_shadowed_run)
 SCORES = Kind("scores", codecs.decode_score, _of_score, _own_key, _none)
+# Those that no index of this module lists: runs of other namespaces; and messages, which are in the
+# timelines of their threads.
+UNLISTED_RUNS = Kind("unlisted runs", codecs.decode_run, _none, _own_key, _none)
+MESSAGES = Kind("messages", codecs.decode_message, _none, _own_key, _none)
 
 
 async def without_shadowed(db: Database, kind: Kind[R], records: Mapping[str, R]) -> dict[str, R]:

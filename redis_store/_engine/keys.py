@@ -163,10 +163,14 @@ class Keys:
 
     def run(self, namespace: str, workflow_name: str, run_id: str) -> str:
         """The workflow run's record."""
-        return (
-            f"{self.prefix}mastra_workflow_snapshot:namespace:{namespace}"
-            f":workflow_name:{workflow_name}:run_id:{run_id}"
-        )
+        return f"{self._runs_in(namespace)}{workflow_name}:run_id:{run_id}"
+
+    def is_listed_run(self, key: str) -> bool:
+        """Whether a run's record is in the namespace whose runs are indexed."""
+        return key.startswith(self._runs_in(RUN_NAMESPACE))
+
+    def _runs_in(self, namespace: str) -> str:
+        return f"{self.prefix}mastra_workflow_snapshot:namespace:{namespace}:workflow_name:"
 
     def run_suffix(self, resource_id: str) -> str:
         """The suffix that ``@mastra/redis`` adds to the key of a run that has a resource."""
@@ -227,7 +231,7 @@ class Keys:
         return f"{self.prefix}redis_store:reindex"
 
     def record_patterns(self) -> dict[str, str]:
-        """Glob patterns of the records that are indexed, by kind; ``orders`` are timelines."""
+        """Glob patterns of records, by kind; ``orders`` are timelines."""
         tag = "{*}" if self.hash_tags else "*"
         prefix = escape_glob(self.prefix)
         return {
@@ -236,7 +240,9 @@ class Keys:
             "messages": f"{prefix}mastra_messages:threadId:{tag}:id:*",
             "indexes": f"{prefix}msg-idx:*",
             "resources": f"{prefix}mastra_resources:*",
-            "runs": f"{prefix}mastra_workflow_snapshot:namespace:{RUN_NAMESPACE}:workflow_name:*",
+            "runs": f"{escape_glob(self._runs_in(RUN_NAMESPACE))}*",
+            # Those of every namespace: no pattern can leave one out.
+            "unlisted runs": f"{prefix}mastra_workflow_snapshot:*",
             "scores": f"{prefix}mastra_scorers:id:*",
         }
 

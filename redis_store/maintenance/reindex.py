@@ -13,6 +13,7 @@ from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, 
 from redis_store._engine.scripts import RECOUNT
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import CorruptRecordError
+from redis_store.maintenance.report import Progress
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 
 # The version of the indexes that this library reads.
@@ -21,13 +22,6 @@ VERSION = b"1"
 SMALL = 10_000
 
 logger = logging.getLogger("redis_store")
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """Progress of a maintenance call: how many keys of one kind are done."""
-
-    kind: str
-    done: int
 
 
 class _State(msgspec.Struct):

@@ -1,9 +1,12 @@
-"""Report: the findings of a verification."""
+"""Reports: the findings of a verification, and what an erasure removed."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+
+from redis_store.errors import CorruptRecordError
 
 Problem = Literal[
     "corrupt record",  # a stored value that cannot be decoded; never repaired
@@ -18,6 +21,13 @@ Problem = Literal[
 ]
 
 _SAMPLES = 1000
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Progress of a maintenance call: how many keys of one kind are done."""
+
+    kind: str
+    done: int
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -53,3 +63,47 @@ class Report(msgspec.Struct):
         self.problems[problem] += 1
         if len(self.findings) < _SAMPLES:
             self.findings.append(Finding(problem, key, member))
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """The records that one run of an erasure removed.
+
+    Attributes:
+        threads: The resource's threads.
+        messages: The messages of these threads, and its own in other threads.
+        runs: Its workflow runs.
+        scores: Its scores.
+        resources: 1 if it had working memory or metadata.
+        unreadable: The keys of corrupt records that may be its own; they stay. The first 1,000.
+    """
+
+    threads: int = 0
+    messages: int = 0
+    runs: int = 0
+    scores: int = 0
+    resources: int = 0
+    unreadable: list[str] = []
+
+
+class ErasureTally:
+    """Counts what an erasure removes, and reports its progress."""
+
+    def __init__(self, progress: Callable[[Progress], object] | None) -> None:
+        self._progress = progress
+        self._erased: Counter[str] = Counter()
+        self._unreadable: dict[str, None] = {}
+
+    def add(self, kind: str, erased: int) -> None:
+        """Count removed records of a kind, at the end of a batch."""
+        self._erased[kind] += erased
+        if self._progress is not None:
+            self._progress(Progress(kind, self._erased[kind]))
+
+    def note_corrupt(self, error: CorruptRecordError) -> None:
+        """Note a record that cannot be read, so that nobody knows whose it is."""
+        if len(self._unreadable) < _SAMPLES:
+            self._unreadable[error.key] = None
+
+    def result(self) -> Erased:
+        """Return what was removed."""
+        return Erased(**self._erased, unreadable=[*self._unreadable])

@@ -14,7 +14,7 @@ from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry,
 from redis_store._engine.timestamps import epoch_us, to_us
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import ConfigurationError, CorruptRecordError
-from redis_store.maintenance.reindex import Progress
+from redis_store.maintenance.report import Progress
 from redis_store.memory.message_filter import Filter
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.memory.threads import delete_thread

@@ -1,6 +1,7 @@
 """Resources: working memory and metadata of a user, across threads."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -15,7 +16,8 @@ from redis_store._engine.arguments import (
     check_object,
     check_text,
 )
-from redis_store._engine.indexes import RESOURCES
+from redis_store._engine.database import Database
+from redis_store._engine.indexes import RESOURCES, settle
 from redis_store._engine.operations import Repository, operation, query
 from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, transact
@@ -92,6 +94,16 @@ class Resources(Repository):
 
         return await self._change_resource(resource_id, change, repeatable=False)
 
+    @operation
+    async def delete_resource(self, resource_id: str) -> None:
+        """Delete a resource's working memory and metadata. One round trip.
+
+        No-op for an unknown id. What else the resource has, such as threads, stays; see
+        ``RedisStore.erase_resource``.
+        """
+        check_id("resource_id", resource_id)
+        await delete_resource(self._db, resource_id)
+
     async def _change_resource(
         self,
         resource_id: str,
@@ -109,6 +121,18 @@ class Resources(Repository):
             return resource
 
         return await transact(self._db, attempt, repeatable=repeatable)
+
+
+async def delete_resource(db: Database, resource_id: str) -> None:
+    """Delete a resource's record and index entry, whether it has them or not. One round trip."""
+    key = db.keys.resource(resource_id)
+    tx = Transaction(db)
+    tx.delete([key])
+    tx.command("ZREM", db.keys.resources_shard(resource_id), resource_id)
+    # Unlike an old date, a missing entry matters: retention would never find a record that another
+    # writer stores meanwhile.
+    tx.reconcile(partial(settle, db, RESOURCES, {key: None}, {key: ()}))
+    await tx.commit()
 
 
 def _store(tx: Transaction, key: str, json: bytes, resource: Resource) -> None:

@@ -66,6 +66,8 @@ COSTS = {
     "update_resource, known": Pinned(2, 2, 3),
     "update_resource, new": Pinned(2, 2, 3),
     "merge_working_memory": Pinned(2, 2, 3),
+    "delete_resource, known": Pinned(1, 1, 2),
+    "delete_resource, unknown": Pinned(1, 1, 2),
 }
 
 

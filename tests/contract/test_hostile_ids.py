@@ -172,5 +172,8 @@ async def test_a_resource_id_reaches_its_own_resource_alone(
             untouched = await memory.get_resource_by_id(other)
             assert untouched == Resource(id=other, created_at=T0, updated_at=T0), id_
         await check_invariants(raw, place.keys)
+        await memory.delete_resource(id_)
+        assert await memory.get_resource_by_id(id_) is None
+        assert all([await memory.get_resource_by_id(other) for other in near]), id_
         for found in await memory.list_threads():
             await memory.delete_thread(found.id)

@@ -76,6 +76,7 @@ CALLS: dict[str, Call] = {
     "get resource": lambda m, id_: m.get_resource_by_id(id_),
     "save resource": lambda m, id_: m.save_resource(Resource(id=id_)),
     "update resource": lambda m, id_: m.update_resource(id_, working_memory="w"),
+    "delete resource": lambda m, id_: m.delete_resource(id_),
     "merge memory": lambda m, id_: m.merge_working_memory(id_, lambda _: "w"),
 }
 # Where "" is a scope of its own.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from redis_store import InvalidArgumentError, MemoryStore, RedisStore, Resource
 from redis_store.models import now
 from tests.support.deployments.place import Place
-from tests.support.records.builders import T0, at
+from tests.support.records.builders import T0, at, thread
 from tests.support.wire.raw import Raw
 
 
@@ -205,6 +205,24 @@ async def test_unknown_fields_survive_every_update(
     await update(store.memory)
     stored = json.loads(await raw("GET", place.keys.resource("r")))
     assert {name: stored[name] for name in unknown} == unknown
+
+
+async def test_a_deleted_resource_is_gone_with_its_index_entry(
+    store: RedisStore, raw: Raw, place: Place
+) -> None:
+    """RES-01: threads and other resources stay; an unknown one is no error."""
+    await store.memory.save_thread(thread(resource_id="r"))
+    before = await raw.keys(place.keys.prefix)
+    await store.memory.save_resource(resource(working_memory="m", metadata={"a": 1}))
+    await store.memory.delete_resource("r")
+    assert await store.memory.get_resource_by_id("r") is None
+    assert await raw.keys(place.keys.prefix) == before
+    await store.memory.delete_resource("r")
+    await store.memory.save_resource(resource())
+    await store.memory.delete_resource("R")
+    assert await store.memory.get_resource_by_id("r") == resource()
+    made = await store.memory.update_resource("R", working_memory="new")
+    assert made.metadata == {}
 
 
 async def test_merging_replaces_the_memory_by_what_the_callback_makes_of_it(

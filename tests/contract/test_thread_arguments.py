@@ -51,6 +51,7 @@ BY_OTHER_ID: dict[str, Callable[[MemoryStore, Any], Awaitable[object]]] = {
     "get_resource_by_id resource_id": lambda m, id_: m.get_resource_by_id(id_),
     "save_resource id": lambda m, id_: m.save_resource(Resource(id=id_)),
     "update_resource resource_id": lambda m, id_: m.update_resource(id_),
+    "delete_resource resource_id": lambda m, id_: m.delete_resource(id_),
     "merge_working_memory resource_id": lambda m, id_: m.merge_working_memory(id_, lambda _: ""),
 }
 

@@ -85,7 +85,13 @@ def _method(name: str) -> str:
     return name.split(",", maxsplit=1)[0].upper()
 
 
-FREEING = {"delete_thread", "delete_thread_if", "dangerously_clear_all"}
+FREEING = {
+    "delete_thread",
+    "delete_thread_if",
+    "delete_resource, known",
+    "delete_resource, unknown",
+    "dangerously_clear_all",
+}
 
 
 async def test_no_memory(memory: MemoryStore, admin: Raw) -> None:

@@ -83,6 +83,9 @@ class Listings:
     def _existing(self, message_id: str) -> Message:
         return next(message for message in self._all() if message.id == message_id)
 
+    def messages_of(self, thread_id: str) -> list[Message]:
+        return self._thread(thread_id)
+
     def _thread(self, thread_id: str) -> list[Message]:
         return sorted(self._inserted.get(thread_id, []), key=lambda message: message.created_at)
 

@@ -17,6 +17,7 @@ from redis_store import (
     ClonedThread,
     CopiedThread,
     DateRange,
+    Erased,
     Message,
     MessagePatch,
     Resource,
@@ -161,6 +162,22 @@ class Model(Listings):
         before = self.resources.get(resource_id)
         memory = merge(before.working_memory if before else None)
         return self.update_resource(resource_id, working_memory=memory)
+
+    def delete_resource(self, resource_id: str) -> None:
+        self.resources.pop(resource_id, None)
+        self._touched.discard(resource_id)
+
+    def erase_resource(self, resource_id: str) -> Erased:
+        """Remove all that a resource has; return how many records of each kind that were."""
+        before = len([*self._all()])
+        threads = [id_ for id_, t in self.threads.items() if t.resource_id == resource_id]
+        for id_ in threads:
+            self.delete_thread(id_)
+        for id_, inserted in self._inserted.items():
+            self._inserted[id_] = [m for m in inserted if m.resource_id != resource_id]
+        resources = int(self.resources.pop(resource_id, None) is not None)
+        messages = before - len([*self._all()])
+        return Erased(threads=len(threads), messages=messages, resources=resources)
 
     # Clones
 

@@ -181,6 +181,7 @@ _writes: list[tuple[int, Calls]] = [
     (1, call("save_resource", resource=resources)),
     (1, some("update_resource", {"resource_id": resource_ids}, working_memory=memories)),
     (1, some("update_resource", {"resource_id": resource_ids}, metadata=nested)),
+    (1, call("delete_resource", resource_id=resource_ids)),
     (1, call("merge_working_memory", resource_id=resource_ids, merge=st.just(append))),
 ]
 _listings: list[tuple[int, Calls]] = [

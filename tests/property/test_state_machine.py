@@ -51,7 +51,7 @@ async def _run(program: list[Call], server: Server, *, hash_tags: bool) -> None:
     async with place_on(server, hash_tags=hash_tags) as (place, raw), place.store() as store:
         model = Model()
         for call in program:
-            await _compare(call, store.memory, model)
+            await compare_call(call, store.memory, model)
         await check_invariants(raw, place.keys)
         for thread in await store.memory.list_threads():
             await store.memory.delete_thread(thread.id)
@@ -61,7 +61,7 @@ async def _run(program: list[Call], server: Server, *, hash_tags: bool) -> None:
         await store.memory.dangerously_clear_all()
 
 
-async def _compare(call: Call, memory: MemoryStore, model: Model) -> None:
+async def compare_call(call: Call, memory: MemoryStore, model: Model) -> None:
     """Make one call on both; compare what it returned and, if it wrote, all that is stored."""
     arguments = {name: _resolved(value, model) for name, value in call.arguments.items()}
     actual = await outcome(memory, call.name, arguments)

@@ -6,6 +6,7 @@ from typing import Any
 from redis_store import RedisStore
 from redis_store._engine.keys import Keys
 from redis_store.maintenance import Retention
+from tests.support.records import two_users as users
 from tests.support.records.builders import message, thread
 from tests.support.records.mastra_database import load
 from tests.support.records.memory_calls import every_call, furnish
@@ -30,6 +31,7 @@ async def use_everything(url: str, admin_url: str, **options: Any) -> None:
         await _use_workflows(store)
         await _use_scores(store)
         await _use_cache(store)
+        await _use_exports(store)
         assert await store.ping()
     await _maintain(url, admin_url, options)
     async with RedisStore(url, thread_ttl=_DAY, **options) as store:
@@ -37,6 +39,19 @@ async def use_everything(url: str, admin_url: str, **options: Any) -> None:
     async with RedisStore(url, indexes="scan", **options) as store:
         await _use_workflows(store)
         await _use_scores(store)
+        await _use_exports(store)
+
+
+async def _use_exports(store: RedisStore) -> None:
+    """Export a user, and erase it."""
+    await users.furnish(store, "ana")
+    exported = [each async for each in store.export_resource("ana")]
+    erased = await store.erase_resource("ana")
+    assert erased == users.ALL
+    assert len(exported) == users.total(users.ALL)
+    await store.memory.dangerously_clear_all()
+    await store.workflows.dangerously_clear_all()
+    await store.scores.dangerously_clear_all()
 
 
 async def _use_memory(store: RedisStore) -> None:

@@ -99,6 +99,8 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
         "update_resource, known": lambda m: m.update_resource("r", metadata={"a": 1}),
         "update_resource, new": lambda m: m.update_resource("new", metadata={"a": 1}),
         "merge_working_memory": lambda m: m.merge_working_memory("r", lambda old: f"{old}er"),
+        "delete_resource, known": lambda m: m.delete_resource("r"),
+        "delete_resource, unknown": lambda m: m.delete_resource("none"),
         "dangerously_clear_all": lambda m: m.dangerously_clear_all(),
     }
 
