@@ -17,8 +17,9 @@ import msgspec
 from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import InvalidResponse
 
-from redis_store._connections.commands import Command, Replies
+from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._connections.errors import unanswered
+from redis_store._connections.large_strings import LargeString, find_header
 
 _INCOMPLETE = object()
 # Bytes a second.
@@ -79,6 +80,7 @@ class PipelinedConnection(asyncio.Protocol):
         # Why no more requests may be written; None while they may.
         self._end: str | None = None
         self._last_received = monotonic()
+        # Whether the reader was fed a part of a reply.
         self._is_mid_reply = False
         # Redis replies in the order of the commands, so the first request owns the next reply. A
         # cancelled or expired one keeps its place until its replies came.
@@ -91,6 +93,7 @@ class PipelinedConnection(asyncio.Protocol):
             replyError=connection._parser.parse_error,  # noqa: SLF001
             notEnoughData=_INCOMPLETE,
         )
+        self._large: LargeString | None = None
         self._transport.set_protocol(self)
 
     @property
@@ -102,7 +105,7 @@ class PipelinedConnection(asyncio.Protocol):
     def reusable(self) -> bool:
         """Whether redis-py may have the connection back: nothing in flight, nothing unread."""
         # redis-py would take the rest of a half-received push for a reply.
-        return self.usable and not self.in_flight and not self._reader.has_data()
+        return self.usable and not self.in_flight and not self._is_mid_reply
 
     @property
     def draining(self) -> bool:
@@ -168,9 +171,9 @@ class PipelinedConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Resolve requests, in order, with the replies that are complete."""
         self._last_received = monotonic()
-        self._reader.feed(data)
         try:
-            self._is_mid_reply = not self._deliver() or self._reader.has_data()
+            while data:
+                data = self._receive(data)
         except (InvalidResponse, IndexError, ValueError):
             # Not RESP, or a reply to no request: no later reply could be matched.
             self.invalidate("the server broke the protocol")
@@ -179,11 +182,49 @@ class PipelinedConnection(asyncio.Protocol):
         if self.full:
             self._on_ready()
 
-    def _deliver(self) -> bool:
-        """Give complete replies to their requests; return whether there were any."""
-        next_reply, requests, any_complete = self._reader.gets, self._requests, False
-        while (reply := next_reply()) is not _INCOMPLETE:
-            any_complete = True
+    def _receive(self, data: bytes) -> bytes:
+        """Take some of the data, and return the rest."""
+        if self._large is not None:
+            rest = self._large.take(data)
+            value = self._large.value
+            if value is not None:
+                self._large = None
+                self._deliver([value])
+            return rest
+        header = None if self._is_mid_reply else find_header(data)
+        if header is None:
+            self._parse(data)
+            return b""
+        start, end = header.span()
+        if start:
+            self._parse(data[:start])
+        # Only now it is known whether this is a header, or part of a reply that looks like one.
+        if self._is_mid_reply:
+            self._parse(data[start:])
+            return b""
+        self._large = LargeString(int(header[1]))
+        return data[end:]
+
+    def _parse(self, data: bytes) -> None:
+        reader = self._reader
+        complete: list[Reply] = []
+        reader.feed(data)
+        next_reply, has_data = reader.gets, reader.has_data
+        self._is_mid_reply = True
+        try:
+            while has_data():
+                reply = next_reply()
+                if reply is _INCOMPLETE:
+                    return
+                complete.append(reply)
+            self._is_mid_reply = False
+        finally:
+            self._deliver(complete)
+
+    def _deliver(self, complete: Sequence[Reply]) -> None:
+        """Give replies to their requests."""
+        requests = self._requests
+        for reply in complete:
             is_plain = type(reply) in _PLAIN
             if not is_plain and isinstance(reply, hiredis.PushNotification):
                 continue
@@ -197,7 +238,6 @@ class PipelinedConnection(asyncio.Protocol):
                 self.in_flight -= request.count
                 if not request.future.done():
                     request.future.set_result(replies)
-        return any_complete
 
     def pause_writing(self) -> None:
         """Take no more requests: see ``asyncio.Protocol``."""
@@ -211,7 +251,7 @@ class PipelinedConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the requests in flight: the server may have applied them."""
         # Recorded here too, as a TLS transport does not say is_closing() once it is closed.
-        mid_reply = " in the middle of a reply" if self._is_mid_reply else ""
+        mid_reply = " in the middle of a reply" if self._is_mid_reply or self._large else ""
         self._end = self._end or f"the connection was closed{mid_reply}"
         cause = exc or LostError(self._end)
         for request in self._requests:

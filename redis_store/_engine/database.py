@@ -7,9 +7,10 @@ Tests: ``tests/faults/test_outages.py``, ``tests/faults/test_replication.py``,
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Self
+from typing import Self, TypeVar
 
 import anyio
+from anyio import to_thread
 
 from redis_store._connections.commands import (
     SCRIPTS,
@@ -22,9 +23,12 @@ from redis_store._connections.commands import (
 )
 from redis_store._connections.deployment import Deployment
 from redis_store._connections.loops import PerLoop
+from redis_store._engine.fingerprints import is_large
 from redis_store._engine.keys import Keys
 from redis_store._engine.locks import KeyedLocks
 from redis_store.errors import BackendError, ReplicationError
+
+T = TypeVar("T")
 
 # Values of strings by key; ``None`` is a missing one.
 Values = dict[str, bytes | None]
@@ -46,6 +50,8 @@ class LoopState:
         is_ready: Whether the deployment was found, and checked.
         connecting: Held by whoever connects or closes.
         locks: Serialise the writers of one record.
+        worker: Held by what runs in a thread. One at a time: each thread that needs the CPU delays
+            the loop by up to 5 ms, the interpreter's switch interval.
     """
 
     def __init__(self) -> None:
@@ -53,6 +59,7 @@ class LoopState:
         self.is_ready = False
         self.connecting = anyio.Lock()
         self.locks = KeyedLocks()
+        self.worker = anyio.CapacityLimiter(1)
 
     async def close(self) -> None:
         """Close the connections. Only in the loop itself."""
@@ -132,6 +139,16 @@ class Database:
     def locks(self) -> KeyedLocks:
         """Locks that serialise the writers of one record within the running event loop."""
         return self.loops.get().locks
+
+    async def compute(self, size: int, function: Callable[[], T]) -> T:
+        """Call a function that handles a value of that size: in a thread if it is large.
+
+        A call into C keeps the loop waiting even from there, so the function handles a large value
+        in parts.
+        """
+        if is_large(size):
+            return await to_thread.run_sync(function, limiter=self.loops.get().worker)
+        return function()
 
     async def close(self) -> None:
         """Close the connections of every event loop, each in its own loop."""

@@ -11,6 +11,7 @@ from typing import Any
 from redis_store._connections.commands import Command, Reply
 from redis_store._engine import steps
 from redis_store._engine.database import Values
+from redis_store._engine.fingerprints import Fingerprint
 from redis_store._engine.scripts import COMMIT
 from redis_store._engine.steps import Step
 
@@ -59,8 +60,15 @@ class SlotScript:
         self._hashes.update(hashes)
 
     def expect(self, key: str, value: bytes | None) -> None:
-        """Refuse unless the string has its value; ``None`` is a missing one."""
+        """Refuse unless the string has its value; ``None`` is a missing one.
+
+        A fingerprint stands for a large value.
+        """
         self._expected[key] = value
+
+    def expected(self, key: str) -> bytes | None:
+        """Return the value that the string must have, if any."""
+        return self._expected.get(key)
 
     def write(self, step: Step, take: Take | None = None) -> None:
         """Add a step that writes; ``take`` gets its result."""
@@ -122,11 +130,22 @@ class SlotScript:
             yield steps.is_hash([*self._hashes])
 
     def _expectations(self) -> Iterator[Step]:
-        long = {k: v for k, v in self._expected.items() if v is not None and len(v) > LONG}
-        if len(long) < len(self._expected):
-            yield steps.expect({k: v for k, v in self._expected.items() if k not in long})
+        short: Values = {}
+        long: dict[str, bytes] = {}
+        large: dict[str, Fingerprint] = {}
+        for key, value in self._expected.items():
+            if isinstance(value, Fingerprint):
+                large[key] = value
+            elif value is not None and len(value) > LONG:
+                long[key] = value
+            else:
+                short[key] = value
+        if short:
+            yield steps.expect(short)
         if long:
             yield steps.expect_digest(long)
+        if large:
+            yield steps.expect_fingerprint(large)
 
     def _plain_steps(self) -> Iterator[Step]:
         if self._values:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from redis_store._connections.commands import Argument, Command
+from redis_store._engine.fingerprints import Fingerprint
 from redis_store._engine.splices import Splice
 
 
@@ -93,6 +94,16 @@ def expect_digest(values: Mapping[str, bytes]) -> Step:
     return Step("expect_digest", [*values], [len(values), *digests])
 
 
+def expect_fingerprint(values: Mapping[str, Fingerprint]) -> Step:
+    """Refuse unless each string has its fingerprint, which stands for a large value.
+
+    A conflict has the current fingerprint in place of the value.
+
+    KEYS: n strings. ARGV: n, n fingerprints.
+    """
+    return Step("expect_fingerprint", [*values], [len(values), *values.values()])
+
+
 def expect_present(keys: Sequence[str]) -> Step:
     """Refuse unless each string exists.
 
@@ -152,6 +163,16 @@ def splice(key: str, splices: Sequence[Splice]) -> Step:
     KEYS: string. ARGV: n, n times (bytes to keep, bytes to drop, text in their place).
     """
     return Step("splice", [key], [len(splices), *(value for each in splices for value in each)])
+
+
+def splice_in_place(key: str, splices: Sequence[Splice]) -> Step:
+    """Replace parts of a large string, as `splice` does.
+
+    What is before the first change is not touched, here and on replicas.
+
+    KEYS: string. ARGV: n, n times (bytes to keep, bytes to drop, text in their place).
+    """
+    return splice(key, splices)._replace(name="splice_in_place")
 
 
 def delete(keys: Sequence[str]) -> Step:

@@ -17,8 +17,10 @@ from redis_store._connections.slots import slot_of
 from redis_store._engine import splices, steps
 from redis_store._engine.commit import Commit, PlainCommit, Reconciler, refusal
 from redis_store._engine.database import Database, Values
+from redis_store._engine.fingerprints import Fingerprint, fingerprint, is_large
 from redis_store._engine.sharded_commit import ShardedCommit
 from redis_store._engine.slot_script import LONG, SlotScript
+from redis_store._engine.splices import Splice
 from redis_store.errors import ConcurrentUpdateError
 
 # Each round of contending writers has a winner, so this many can race on one record.
@@ -36,7 +38,7 @@ class Transaction:
     Attributes:
         db: The database.
         known: Values by key, as ``read`` and ``assume`` return them.
-        conflicts: The keys whose conditions failed, with their current values.
+        conflicts: The keys whose conditions failed, with their current values, except large ones.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class Transaction:
     def expect(self, values: Mapping[str, bytes | None]) -> None:
         """Refuse unless each string has its value; ``None`` is a missing one.
 
-        Of a long value only the digest is sent.
+        Of a long value only the digest is sent; for a large one pass its fingerprint.
         """
         scripts = [self._script(key) for key in values]
         for script, (key, value) in zip(scripts, values.items(), strict=True):
@@ -97,15 +99,31 @@ class Transaction:
     def replace(self, key: str, before: bytes, after: bytes) -> None:
         """Replace a string's value; refuse unless it still is ``before``.
 
-        Of a long value only the difference is sent.
+        Of a long value only the difference is sent. Of a large one, comparing takes 5 ms per MB.
+        """
+        if is_large(max(len(before), len(after))):
+            edits = splices.diff(before, after)
+            self.splice(key, fingerprint(before), edits, fingerprint(after))
+        elif len(after) > LONG:
+            self.splice(key, before, splices.diff(before, after), after)
+        else:
+            self._script(key).expect(key, before)
+            self._script(key).set(key, after)
+
+    def splice(self, key: str, before: bytes, edits: Sequence[Splice], after: bytes) -> None:
+        """Edit a string's value; refuse unless it still is ``before``.
+
+        Args:
+            key: The string.
+            before: Its value, or its fingerprint.
+            edits: What turns it into the new value.
+            after: The new value, or its fingerprint.
         """
         script = self._script(key)
         # Splices are byte offsets into `before`: without this condition they corrupt the record.
         script.expect(key, before)
-        if len(after) <= LONG:
-            script.set(key, after)
-            return
-        script.write(steps.splice(key, splices.diff(before, after)))
+        build = steps.splice_in_place if isinstance(before, Fingerprint) else steps.splice
+        script.write(build(key, edits))
         script.values_after[key] = after
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -136,7 +154,10 @@ class Transaction:
         self._commit.reconcile(reconciler)
 
     def value_after(self, key: str) -> bytes | None:
-        """Return the value that the transaction stores at a key; ``None`` if it deletes it."""
+        """Return the value that the transaction stores at a key; ``None`` if it deletes it.
+
+        Of a large value that it edits, this is the fingerprint.
+        """
         return self._script(key).values_after[key]
 
     async def check(self) -> Values:
@@ -149,7 +170,7 @@ class Transaction:
         conflicts: Values = {}
         for reply in await self.db.send(calls):
             conflicts |= refusal(reply)
-        return conflicts
+        return conflicts | await self.db.get(self._fingerprinted(conflicts))
 
     async def commit(self, *, repeatable: bool = True) -> bool:
         """Apply the transaction: one round trip in the plain layout; see ``sharded_commit``.
@@ -158,15 +179,21 @@ class Transaction:
             repeatable: See ``Commit.run``.
 
         Returns:
-            Whether it was applied; if not, ``conflicts`` has the keys that refused it.
+            Whether it was applied.
         """
         self._finish()
         scripts = list(self._scripts.values())
-        self.conflicts = await self._commit.run(scripts, repeatable=repeatable)
-        return not self.conflicts
+        conflicts = await self._commit.run(scripts, repeatable=repeatable)
+        large = self._fingerprinted(conflicts)
+        self.conflicts = {key: value for key, value in conflicts.items() if key not in large}
+        return not conflicts
 
     def _finish(self) -> None:
         """Add the steps that depend on all other writes."""
+
+    def _fingerprinted(self, keys: Iterable[str]) -> list[str]:
+        """Return those keys whose expected values, and so their conflicts, are fingerprints."""
+        return [key for key in keys if isinstance(self._script(key).expected(key), Fingerprint)]
 
     def _script(self, key: str) -> SlotScript:
         """Return the script of a key's slot."""

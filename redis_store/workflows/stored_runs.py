@@ -1,32 +1,67 @@
 """Records of workflow runs: how a run is found, under each key it may have, and replaced."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
 
 from redis_store._engine import codecs
 from redis_store._engine.database import Database
+from redis_store._engine.fingerprints import fingerprint, is_large
 from redis_store._engine.indexes import RUNS
 from redis_store._engine.keys import RUN_NAMESPACE
 from redis_store._engine.transaction import Transaction
+from redis_store.errors import CorruptRecordError
 from redis_store.models import WorkflowRun
+from redis_store.workflows.large_runs import LargeRun
 
 
-class StoredRun(NamedTuple):
-    """A run's key and value as found; ``readable`` is ``None`` if the value is corrupt."""
+class StoredRun:
+    """A run's key and value as found. What is read of it is read once.
 
-    key: str
-    json: bytes
-    readable: WorkflowRun | None
+    Args:
+        key: Where it is stored.
+        json: Its record.
+        head: See the property, if it is known already.
+    """
 
-    @classmethod
-    def of(cls, key: str, json: bytes) -> Self:
-        """Decode a value as far as possible."""
-        return cls(key, json, RUNS.read(key, json))
+    def __init__(self, key: str, json: bytes, *, head: WorkflowRun | None = None) -> None:
+        self.key = key
+        self.json = json
+        self._head = head
+        self._run: WorkflowRun | None = None
+        self._large: LargeRun | None = None
+        self._may_be_large = is_large(len(json))
+
+    @property
+    def large(self) -> LargeRun | None:
+        """The run by spans, if it is large, and its JSON as it usually is."""
+        if self._may_be_large and self._large is None:
+            self._large = LargeRun.find(self.key, self.json)
+            self._may_be_large = self._large is not None
+        return self._large
 
     @property
     def run(self) -> WorkflowRun:
         """The run; raises CorruptRecordError if it is corrupt."""
-        return self.readable or codecs.decode_run(self.key, self.json)
+        if self._run is None:
+            large = self.large
+            self._run = codecs.decode_run(self.key, self.json) if large is None else large.decode()
+        return self._run
+
+    @property
+    def head(self) -> WorkflowRun | None:
+        """What indexes know of the run; ``None`` if it is corrupt.
+
+        The snapshot of a large run has no more than its ``status``.
+        """
+        if self._head is None:
+            try:
+                self._head = self.run if self.large is None else self.large.head
+            except CorruptRecordError:
+                return None
+        return self._head
+
+    def condition(self) -> bytes:
+        """Return what stands for the record in a condition: its fingerprint, if it is large."""
+        return fingerprint(self.json) if is_large(len(self.json)) else self.json
 
 
 async def find_run(
@@ -35,11 +70,11 @@ async def find_run(
     """Find a run. One round trip, two if its key has a resource suffix."""
     key, stored, listed = await _read_key(db, namespace, workflow_name, run_id)
     if stored is not None:
-        return StoredRun.of(key, stored)
+        return StoredRun(key, stored)
     suffixed = await _suffixed_keys(db, key, *listed) if namespace == RUN_NAMESPACE else []
     for name, found in (await db.get(suffixed)).items():
         if found is not None:
-            return StoredRun.of(name, found)
+            return StoredRun(name, found)
     return None
 
 
@@ -47,7 +82,7 @@ async def find_all(db: Database, workflow_name: str, run_id: str) -> list[Stored
     """Find a run under every key that it is known to have. Costs the same as ``find_run``."""
     key, stored, listed = await _read_key(db, RUN_NAMESPACE, workflow_name, run_id)
     found = {key: stored, **await db.get(await _suffixed_keys(db, key, *listed))}
-    return [StoredRun.of(name, json) for name, json in found.items() if json is not None]
+    return [StoredRun(name, json) for name, json in found.items() if json is not None]
 
 
 def replace_run(
@@ -60,8 +95,15 @@ def replace_run(
     else:
         tx.replace(after.key, before.json, after.json)
     if is_listed:
-        former = before.readable if before else None
-        RUNS.reindex(tx, after.key, before=former, after=after.readable)
+        former = before.head if before else None
+        RUNS.reindex(tx, after.key, before=former, after=after.head)
+
+
+def delete_run(tx: Transaction, found: StoredRun) -> None:
+    """Delete a run that was found, and its index entries."""
+    tx.expect({found.key: found.condition()})
+    tx.delete([found.key])
+    RUNS.reindex(tx, found.key, before=found.head, after=None)
 
 
 async def _read_key(

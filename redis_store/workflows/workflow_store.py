@@ -3,11 +3,13 @@
 An update reads the record once and sends back only the difference, on condition that the record has
 not changed meanwhile; the condition is a digest. So a result of 200 bytes in a snapshot of a
 megabyte costs a megabyte down and a few hundred bytes up. Within a process, writers of one run wait
-for each other, because a conflict would cost another megabyte.
+for each other, because a conflict would cost another megabyte; and whoever is next applies the
+changes of all who wait. Large runs are read and changed in a thread: see ``large_runs``.
 """
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
@@ -21,7 +23,6 @@ from redis_store._engine.arguments import (
     check_dict,
     check_id,
     check_id_or_ids,
-    check_json,
     check_object,
     check_paging,
     check_run,
@@ -33,14 +34,13 @@ from redis_store._engine.index_pages import Index, Listing, Query
 from redis_store._engine.indexes import RUNS
 from redis_store._engine.keys import RUN_NAMESPACE
 from redis_store._engine.operations import Repository, operation, query, unbounded
-from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.json_values import MAX_DEPTH, is_array, is_object
 from redis_store.models import WorkflowRun, now
 from redis_store.pages import Page, Paging
-from redis_store.workflows.stored_runs import StoredRun, find_all, find_run, replace_run
-
-Fields = dict[str, Raw]
+from redis_store.workflows.run_changes import change_run
+from redis_store.workflows.snapshots import Snapshot
+from redis_store.workflows.stored_runs import StoredRun, delete_run, find_all, find_run, replace_run
 
 
 class WorkflowStore(Repository):
@@ -93,9 +93,8 @@ class WorkflowStore(Repository):
         updated = None if updated_at is None else check_date("updated_at", updated_at)
         key = self._keys.run(namespace, workflow_name, run_id)
 
-        async def attempt(tx: Transaction) -> None:
-            before = await find_run(self._db, namespace, workflow_name, run_id)
-            known = before.readable if before else None
+        def replace(tx: Transaction, before: StoredRun | None) -> None:
+            known = before.head if before else None
             moment = now()
             run = WorkflowRun(
                 workflow_name=workflow_name,
@@ -107,8 +106,13 @@ class WorkflowStore(Repository):
             )
             former = before.json if before and known else None
             json = codecs.encode_run(namespace, run, encoded, former)
-            after = StoredRun(before.key if before else key, json, run)
+            after = StoredRun(before.key if before else key, json, head=run)
             replace_run(tx, before, after, is_listed=namespace == RUN_NAMESPACE)
+
+        async def attempt(tx: Transaction) -> None:
+            before = await find_run(self._db, namespace, workflow_name, run_id)
+            size = max(len(encoded), len(before.json) if before else 0)
+            await self._db.compute(size, partial(replace, tx, before))
 
         async with self._db.locks.of(key):
             await transact(self._db, attempt)
@@ -120,7 +124,7 @@ class WorkflowStore(Repository):
         """Read a run's snapshot, or ``None``. One round trip."""
         check_run(namespace, workflow_name, run_id)
         found = await find_run(self._db, namespace, workflow_name, run_id)
-        return None if found is None else found.run.snapshot
+        return None if found is None else (await self._decoded(found)).snapshot
 
     @operation
     async def update_workflow_results(
@@ -143,24 +147,23 @@ class WorkflowStore(Repository):
         check_run(RUN_NAMESPACE, workflow_name, run_id)
         check_id("step_id", step_id)
         # Within the snapshot two levels lie above it, and one above a request context.
-        result = check_json("result", result, MAX_DEPTH - 2)
+        result, encoded = prepared_values.prepare("result", result, depth=MAX_DEPTH - 2)
         if request_context is not None:
             request_context = check_object("request_context", request_context, MAX_DEPTH - 1)
 
-        def change(_: WorkflowRun, snapshot: Fields) -> Fields:
-            context = raw_fields.fields_of(snapshot.get("context")) or {}
-            merged = _merged(context.get(step_id), result)
-            context[step_id] = Raw(json_values.encode(merged))
-            snapshot["context"] = raw_fields.join(context)
-            if request_context:
-                known = raw_fields.fields_of(snapshot.get("requestContext")) or {}
-                known |= raw_fields.split(request_context)
-                snapshot["requestContext"] = raw_fields.join(known)
-            return snapshot
+        def change(_: WorkflowRun, snapshot: Snapshot) -> bool:
+            known = snapshot.member("context", step_id)
+            step = {step_id: _merged(known, result, Raw(encoded))}
+            more = raw_fields.split(request_context or {})
+            snapshot.merge("context", step)
+            if more:
+                snapshot.merge("requestContext", more)
+            return True
 
-        merged = await self._change(workflow_name, run_id, change)
-        context: object = {} if merged is None else merged.get("context")
-        return context if is_object(context) else {}
+        changed = await change_run(self._db, workflow_name, run_id, change)
+        if changed is None:
+            return {}
+        return await self._db.compute(changed.size, partial(changed.field, "context"))
 
     @operation
     async def update_workflow_state(
@@ -187,13 +190,19 @@ class WorkflowStore(Repository):
         state = check_object("state", state)
         expected = _statuses(expected_status)
 
-        def change(run: WorkflowRun, snapshot: Fields) -> Fields | None:
+        def change(run: WorkflowRun, snapshot: Snapshot) -> bool:
             if expected is not None and run.status not in expected:
-                return None
-            return snapshot | raw_fields.split(state)
+                return False
+            snapshot.assign(raw_fields.split(state))
+            return True
 
         # If it were repeated after a lost reply, it would find the status that it has set itself.
-        return await self._change(workflow_name, run_id, change, repeatable=expected is None)
+        changed = await change_run(
+            self._db, workflow_name, run_id, change, repeatable=expected is None
+        )
+        if changed is None:
+            return None
+        return await self._db.compute(changed.size, changed.snapshot)
 
     @query
     async def get_workflow_run_by_id(
@@ -208,7 +217,7 @@ class WorkflowStore(Repository):
         if workflow_name is not None:
             check_workflow_name(workflow_name)
             found = await find_run(self._db, RUN_NAMESPACE, workflow_name, run_id)
-            return None if found is None else found.run
+            return None if found is None else await self._decoded(found)
         index = self._index("run", run_id, lambda run: run.run_id == run_id)
         page = await self._runs.page(Paging(0, 1), Query([index], descending=True))
         return page.items[0] if page.items else None
@@ -261,9 +270,7 @@ class WorkflowStore(Repository):
 
         async def attempt(tx: Transaction) -> None:
             for found in await find_all(self._db, workflow_name, run_id):
-                tx.expect({found.key: found.json})
-                tx.delete([found.key])
-                RUNS.reindex(tx, found.key, before=found.readable, after=None)
+                await self._db.compute(len(found.json), partial(delete_run, tx, found))
 
         async with self._db.locks.of(key):
             await transact(self._db, attempt)
@@ -278,43 +285,8 @@ class WorkflowStore(Repository):
     ) -> Index[WorkflowRun]:
         return Index(self._keys.runs_by(attribute, value), lists)
 
-    async def _change(
-        self,
-        workflow_name: str,
-        run_id: str,
-        change: Callable[[WorkflowRun, Fields], Fields | None],
-        *,
-        repeatable: bool = True,
-    ) -> dict[str, Any] | None:
-        """Change a run's snapshot atomically.
-
-        Returns:
-            The snapshot as it is now; ``None`` if the run is unknown or ``change`` returned it.
-        """
-        key = self._keys.run(RUN_NAMESPACE, workflow_name, run_id)
-
-        async def attempt(tx: Transaction) -> dict[str, Any] | None:
-            found = await find_run(self._db, RUN_NAMESPACE, workflow_name, run_id)
-            if found is None:
-                return None
-            record = raw_fields.decode_fields(found.key, found.json)
-            # A snapshot that is missing or stored as text has no fields: use its decoded form.
-            fields = raw_fields.fields_of(record.get("snapshot")) or raw_fields.split(
-                found.run.snapshot
-            )
-            snapshot = change(found.run, fields)
-            if snapshot is None:
-                return None
-            record["snapshot"] = raw_fields.join(snapshot)
-            later = later_than(found.run.updated_at)
-            record["updatedAt"] = Raw(json_values.encode(later))
-            json = bytes(raw_fields.join(record))
-            run = codecs.decode_run(found.key, json)
-            replace_run(tx, found, StoredRun(found.key, json, run), is_listed=True)
-            return run.snapshot
-
-        async with self._db.locks.of(key):
-            return await transact(self._db, attempt, repeatable=repeatable)
+    async def _decoded(self, found: StoredRun) -> WorkflowRun:
+        return await self._db.compute(len(found.json), lambda: found.run)
 
 
 def _statuses(expected: object) -> frozenset[str] | None:
@@ -323,14 +295,17 @@ def _statuses(expected: object) -> frozenset[str] | None:
     return frozenset(check_id_or_ids("expected_status", expected))
 
 
-def _merged(before: Raw | None, result: object) -> object:
+def _merged(before: Raw | None, result: object, encoded: Raw) -> Raw:
     """Merge a step's new result over its old one; lists of outputs merge by position."""
     if before is None or not is_object(result):
-        return result
-    stored = raw_fields.fields_of(before) or {}
+        return encoded
     new_output: object = result.get("output")
+    if not is_array(new_output):
+        return encoded
+    stored = raw_fields.fields_of(before) or {}
     old_output: object = raw_fields.value_of(stored.get("output"))
-    if not is_array(new_output) or not is_array(old_output):
-        return result
+    if not is_array(old_output):
+        return encoded
     pairs = zip_longest(new_output, old_output)
-    return {**result, "output": [old if new is None else new for new, old in pairs]}
+    merged = {**result, "output": [old if new is None else new for new, old in pairs]}
+    return Raw(json_values.encode(merged))

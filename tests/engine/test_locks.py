@@ -4,10 +4,9 @@ import asyncio
 import gc
 from weakref import ref
 
-import anyio
 import pytest
 
-from redis_store._engine.locks import KeyedLocks
+from redis_store._engine.locks import KeyedLock, KeyedLocks
 
 
 async def pause() -> None:
@@ -97,7 +96,7 @@ async def test_a_turn_that_is_awaited_is_the_same_for_who_comes_later() -> None:
 
 
 async def test_a_key_that_nobody_holds_is_forgotten() -> None:
-    locks, taken = KeyedLocks(), list[ref[anyio.Lock]]()
+    locks, taken = KeyedLocks(), list[ref[KeyedLock]]()
 
     async def take(key: str) -> None:
         taken.append(ref(locks.of(key)))

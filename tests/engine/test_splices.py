@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from redis_store._engine.splices import Splice, diff
+from redis_store._engine import splices
+from redis_store._engine.splices import Splice, apply, diff
 from tests.support.records.builders import T0
 
 
@@ -45,6 +46,17 @@ def test_edits_turn_one_value_into_the_other(before: bytes, after: bytes) -> Non
     assert applied(before, edits) == after
     assert sent(edits) <= len(after)
     assert len(edits) <= 2
+    assert apply(before, edits) == after
+
+
+@given(before=texts | st.binary(max_size=30), after=texts | st.binary(max_size=30))
+def test_values_of_many_blocks_have_the_same_edits(before: bytes, after: bytes) -> None:
+    """A block ends anywhere: in the common prefix, in the suffix, in what differs."""
+    edits = diff(before, after)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splices, "_BLOCK", 4)
+        assert diff(before, after) == edits
+        assert apply(before, edits) == after
 
 
 @given(value=texts)

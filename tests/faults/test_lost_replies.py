@@ -81,6 +81,27 @@ async def test_of_calls_with_one_expected_status_the_one_that_was_applied_says_s
     await store.workflows.dangerously_clear_all()
 
 
+async def test_changes_of_a_large_run_are_applied_once(
+    store: RedisStore, forgetful: RedisStore
+) -> None:
+    """WF-05, WF-07, ST-04: also where a fingerprint stands for the record."""
+    workflows = forgetful.workflows
+    await store.workflows.persist_workflow_snapshot("w", "r", {"status": "a", "pad": "x" * 300_000})
+    lost = _lose_next_reply(forgetful)
+    assert await workflows.update_workflow_results("w", "r", step_id="s", result=1) == {"s": 1}
+    assert lost
+    lost = _lose_next_reply(forgetful)
+    merged = await workflows.update_workflow_state("w", "r", {"status": "b"}, expected_status="a")
+    assert lost
+    assert merged is not None
+    assert merged["status"] == "b"
+    lost = _lose_next_reply(forgetful)
+    await workflows.delete_workflow_run_by_id("r", workflow_name="w")
+    assert lost
+    assert await store.workflows.load_workflow_snapshot("w", "r") is None
+    await store.workflows.dangerously_clear_all()
+
+
 async def test_messages_are_saved_once(store: RedisStore, forgetful: RedisStore) -> None:
     """SAVE-04, ST-04: one row each."""
     await store.memory.save_thread(thread())

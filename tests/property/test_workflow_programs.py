@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from redis_store import RedisStore
+from redis_store._engine import fingerprints, json_spans
 from tests.property.model_comparison import compare, follow, place_on, scanning
 from tests.property.program_calls import Call
 from tests.property.workflow_model import LISTED, Seed, WorkflowModel
@@ -46,6 +47,21 @@ async def test_other_servers_do_the_same(
     servers: Mapping[str, Server],
 ) -> None:
     await _run(seeds, program, servers[other_server], hash_tags=layout == "tagged")
+
+
+@layouts
+@given(seeds=seeds, program=programs)
+@example(seeds=[HALF], program=[UPDATE])
+@settings(max_examples=40, deadline=None, print_blob=True)
+async def test_programs_of_large_runs_do_the_same(
+    seeds: list[Seed], program: list[Call], layout: str, servers: Mapping[str, Server]
+) -> None:
+    """WF-05, GEN-09: runs that are read by spans and changed by splices, as large ones are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fingerprints, "_LARGE", 0)
+        patch.setattr(json_spans, "_SLICE", 8)
+        patch.setattr(json_spans, "_WINDOW", 8)
+        await _run(seeds, program, servers[FIRST], hash_tags=layout == "tagged")
 
 
 async def _run(seeds: list[Seed], program: list[Call], server: Server, *, hash_tags: bool) -> None:

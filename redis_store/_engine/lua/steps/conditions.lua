@@ -1,4 +1,5 @@
 --- @include "lib/chunks"       in_chunks
+--- @include "lib/fingerprint"  fingerprint
 --- @include "lib/json"         string_field
 --- @include "steps/protocol"   conditions, key_at, key, arg, number
 -- The steps that may refuse a commit. They write nothing, and come before those that do.
@@ -57,6 +58,17 @@ end
 -- KEYS: n strings. ARGV: n, n SHA-1 digests in hex.
 function conditions.expect_digest()
   check_strings(number(), function(value) return redis.sha1hex(value or '') == arg() end)
+end
+
+-- Refuse unless each string has its fingerprint, which stands for a large value. A conflict has the
+-- current fingerprint in place of the value.
+-- KEYS: n strings. ARGV: n, n fingerprints.
+function conditions.expect_fingerprint()
+  for _ = 1, number() do
+    local name, expected = key(), arg()
+    local found = fingerprint(name)
+    if found ~= expected then refuse(name, found) end
+  end
 end
 
 -- Refuse unless each string exists.

@@ -1,3 +1,4 @@
+--- @include "lib/blocks"         move, truncate
 --- @include "lib/chunks"         in_chunks
 --- @include "steps/conditions"   unclaimed_runs
 --- @include "steps/protocol"     writes, key, arg, number, skip
@@ -33,6 +34,30 @@ function writes.splice()
     parts[#parts + 1] = arg()
   end
   redis.call('SET', name, table.concat(parts) .. string.sub(value, at), 'KEEPTTL')
+end
+
+-- Replace parts of a large string, as `splice` does.
+-- What is before the first change is not touched, here and on replicas.
+-- KEYS: string. ARGV: n, n times (bytes to keep, bytes to drop, text in their place).
+function writes.splice_in_place()
+  local name, kept, texts, at, delta = key(), {}, {}, 0, 0
+  for i = 1, number() do
+    local keep, drop, text = number(), number(), arg()
+    kept[i], texts[i] = {at, at + keep, delta}, {at + keep + delta, text}
+    at, delta = at + keep + drop, delta + #text - drop
+  end
+  local length = redis.call('STRLEN', name)
+  kept[#kept + 1] = {at, length, delta}
+  -- No stretch is moved to where another is yet to be moved from: first those that go to the right,
+  -- from the last to the first, then the others.
+  for i = #kept, 1, -1 do
+    if kept[i][3] > 0 then move(name, unpack(kept[i])) end
+  end
+  for _, stretch in ipairs(kept) do
+    if stretch[3] < 0 then move(name, unpack(stretch)) end
+  end
+  for _, text in ipairs(texts) do redis.call('SETRANGE', name, unpack(text)) end
+  if delta < 0 then truncate(name, length + delta) end
 end
 
 -- Delete keys of any type.
