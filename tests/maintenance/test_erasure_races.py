@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from redis_store import Message, MessagePatch, Record, RedisStore, Thread
+from redis_store import Message, MessagePatch, RedisStore, Thread
+from redis_store.models import Record
 from tests.maintenance.expected_listings import check_listings
 from tests.support.deployments.place import Place
 from tests.support.deployments.variants import on_each_topology

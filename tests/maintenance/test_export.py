@@ -10,13 +10,13 @@ from redis_store import (
     CorruptRecordError,
     Erased,
     Message,
-    Record,
     RedisStore,
     Resource,
     Score,
     Thread,
     WorkflowRun,
 )
+from redis_store.models import Record
 from tests.maintenance.chunks import shrink
 from tests.maintenance.dumps import dump
 from tests.maintenance.test_erasure import scanning
