@@ -1,11 +1,13 @@
 """The deployments and stores that tests run on.
 
-By default a test of a store runs on the two deployments that differ most: plain keys on one server,
-chosen by the test's name so that each binary sees its share, and hash-tagged keys on a cluster.
-``--matrix=full`` runs it on every topology, on the standalone one in a layout chosen by its name;
-``--matrix=servers`` adds both layouts on each server binary.
+By default a contract test runs on the two deployments that differ most: plain keys on one server,
+chosen by the test's name so that each binary sees its share, and hash-tagged keys on a cluster. Any
+other test of a store runs on one of the two. ``--matrix=full`` runs each on every topology, on the
+standalone one in a layout chosen by its name; ``--matrix=servers`` adds both layouts on each
+binary.
 """
 
+import os
 from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -81,6 +83,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("variant", variants_of(metafunc), ids=str, indirect=True)
     for argument, names in servers_of(metafunc).items():
         metafunc.parametrize(argument, names, scope="module")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are cores, as tests often wait for servers."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)
