@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from redis_store._connections.commands import decoded, encoded
 from redis_store._engine import codecs
 from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
@@ -141,7 +142,7 @@ class Pruning:
         replies = await self._db.send(
             [("ZRANGEBYSCORE", index, *each, "LIMIT", 0, SCAN_CHUNK) for each in ranges]
         )
-        return [member.decode() for reply in replies for member in reply]
+        return [decoded(member) for reply in replies for member in reply]
 
     async def _remove(self, rule: _Rule, shard: str, members: list[str], limit_us: int) -> int:
         """Remove the records that are as old as their entries say; correct the other entries."""
@@ -209,7 +210,7 @@ class Pruning:
         cursor = b"0"
         while True:
             cursor, flat = await self._db.command("ZSCAN", shard, cursor, "COUNT", SCAN_CHUNK)
-            yield [member.decode() for member in flat[::2]]
+            yield [decoded(member) for member in flat[::2]]
             if cursor == b"0":
                 return
 
@@ -230,7 +231,7 @@ class Pruning:
             still = [i for i in due if tx.known.keys().isdisjoint((key_of[i], pointer_of[i]))]
             tx.expect({key_of[id_]: found[key_of[id_]] for id_ in still})
             tx.drop(thread_id, still)
-            here = [id_ for id_ in still if found[pointer_of[id_]] == thread_id.encode()]
+            here = [id_ for id_ in still if found[pointer_of[id_]] == encoded(thread_id)]
             tx.forget(dict.fromkeys(here, thread_id))
             return tx
 

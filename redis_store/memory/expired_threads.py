@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from redis_store._connections.commands import decoded
 from redis_store._engine.database import Database
 from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction, transact
@@ -28,7 +29,7 @@ async def remove_expired(db: Database, shards: Mapping[ThreadOrder, Sequence[str
     )
     # A thread is in the shard of the same number under each sort field.
     listed_in = {
-        member.decode(): indexes
+        decoded(member): indexes
         for *indexes, members in zip(*shards.values(), idle, strict=True)
         for member in members
     }

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import anyio
 
-from redis_store._connections.commands import Command, text
+from redis_store._connections.commands import Command, decoded, encoded, text
 from redis_store._engine import codecs
 from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import Keys
@@ -88,7 +88,7 @@ async def find(
         )
         if thread_id is not None
     }
-    records = {id_.decode(): record for id_, record in zip(known[::2], known[1::2], strict=True)}
+    records = {decoded(id_): record for id_, record in zip(known[::2], known[1::2], strict=True)}
     records |= {id_: reply[0] for id_, reply in zip(more_threads, replies, strict=True)}
     return Lookup(messages, records)
 
@@ -136,7 +136,7 @@ async def find_moved(db: Database, missing: Mapping[str, str]) -> dict[str, str]
     if not missing:
         return {}
     keys = db.keys
-    pointers = {keys.message_pointer(id_): missing[id_].encode() for id_ in missing}
+    pointers = {keys.message_pointer(id_): encoded(missing[id_]) for id_ in missing}
     for pause in _PAUSES if keys.hash_tags else (0.0,):
         await anyio.sleep(pause)
         tx = Transaction(db)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from redis_store._connections.commands import decoded, encoded
 from redis_store._engine import codecs
 from redis_store._engine.arguments import check_thread_id
 from redis_store._engine.operations import Repository, operation
@@ -70,7 +71,7 @@ class MessagePop(Repository):
         id_, *taken = reply
         if not taken:
             return await self._pop_checked(thread_id)
-        return await self._decoded(thread_id, id_.decode(), *taken)
+        return await self._decoded(thread_id, decoded(id_), *taken)
 
     async def _decoded(
         self, thread_id: str, id_: str, score: bytes, resource_id: bytes, json: bytes
@@ -83,7 +84,7 @@ class MessagePop(Repository):
             tx = begin(self._db)
             tx.expect({key: None})
             tx.claim(thread_id, [id_])
-            tx.put(thread_id, [Body(id_, int(float(score)), resource_id.decode(), json)])
+            tx.put(thread_id, [Body(id_, int(float(score)), decoded(resource_id), json)])
             await tx.commit()
             raise
 
@@ -122,7 +123,7 @@ class MessagePop(Repository):
             key, pointer = self._keys.message(thread_id, id_), self._keys.message_pointer(id_)
             found = await self._db.get([key, pointer])
             json = found[key]
-            if json is not None and found[pointer] == thread_id.encode():
+            if json is not None and found[pointer] == encoded(thread_id):
                 return _Newest(id_, codecs.decode_message(key, json), thread_id)
         window = Window(thread_id=thread_id, direction="desc")
         async for (*_, id_), message in windows.iterate(self._db, window, _CHUNK):

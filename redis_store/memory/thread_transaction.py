@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from operator import attrgetter
 from typing import TypeVar
 
-from redis_store._connections.commands import Reply
+from redis_store._connections.commands import Reply, decoded, encoded
 from redis_store._engine import codecs, steps
 from redis_store._engine.commit import Commit
 from redis_store._engine.database import Database, Values
@@ -47,7 +47,7 @@ class ThreadTransaction(Transaction):
 
     def expect_location(self, thread_of: Mapping[str, str]) -> None:
         """Refuse unless each message is still in its thread."""
-        self.expect({self.keys.message_pointer(m): t.encode() for m, t in thread_of.items()})
+        self.expect({self.keys.message_pointer(m): encoded(t) for m, t in thread_of.items()})
 
     def claim(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Refuse unless the messages are new or in this thread; point them at it."""
@@ -171,7 +171,7 @@ class ThreadTransaction(Transaction):
 
     def forget(self, thread_of: Mapping[str, str]) -> None:
         """Remove the pointers of messages; refuse unless they are still in these threads."""
-        pointers = {self.keys.message_pointer(m): t.encode() for m, t in thread_of.items()}
+        pointers = {self.keys.message_pointer(m): encoded(t) for m, t in thread_of.items()}
         self.expect(pointers)
         self.delete(pointers)
 
@@ -240,7 +240,7 @@ class ShardedThreadTransaction(ThreadTransaction):
         forgotten: list[str] = []
 
         def forget(ids: Sequence[bytes]) -> None:
-            forgotten.extend(id_.decode() for id_ in ids)
+            forgotten.extend(decoded(id_) for id_ in ids)
             self._sharded.claims.forget_all(thread_id, forgotten)
 
         # If the reply is lost, the pointers stay, and lead nowhere.
@@ -287,7 +287,7 @@ class ShardedThreadTransaction(ThreadTransaction):
             is_owned = len(touched) > 1
             if is_owned and (owner is None or int(touched[0]) > us or not all(raised)):
                 only_listed = ("XX", "GT") if owner is None else ("GT",)
-                for index in self.keys.thread_indexes(thread_id, touched[1].decode(), "updated_at"):
+                for index in self.keys.thread_indexes(thread_id, decoded(touched[1]), "updated_at"):
                     self._sharded.publish(("ZADD", index, *only_listed, touched[0], thread_id))
 
         script.write(steps.touch(record, (), us, iso_date, thread_id), correct)
@@ -316,7 +316,7 @@ class ShardedThreadTransaction(ThreadTransaction):
             # that the commit is refused instead of removing a message that has come back.
             await tx.read(self.keys.thread(thread_id))
             holders = await self.db.get(list(pointer_of.values()))
-            copies = [id_ for id_, p in pointer_of.items() if holders[p] != thread_id.encode()]
+            copies = [id_ for id_, p in pointer_of.items() if holders[p] != encoded(thread_id)]
             if copies:
                 tx.drop(thread_id, copies)
 
