@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from redis_store._connections.commands import decoded, encoded
-from redis_store._engine import codecs
+from redis_store._engine import clock, codecs
 from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
 from redis_store._engine.timestamps import epoch_us, to_us
@@ -21,7 +21,7 @@ from redis_store.memory.thread_transaction import ThreadTransaction, transact_th
 from redis_store.memory.threads import delete_thread
 from redis_store.memory.windows import Window
 from redis_store.memory.windows import positions as positions_of
-from redis_store.models import Thread, now
+from redis_store.models import Thread
 
 # A record without a date reads as of 1970; as nobody knows its age, it stays.
 _UNDATED_US = 0
@@ -94,7 +94,7 @@ class Pruning:
     ) -> list[Pruned]:
         """Prune every kind with a maximum age, in batches of 200, at most ``max_batches`` each."""
         results: list[Pruned] = []
-        for name, removals in self._removals().items():
+        for name, removals in self._removals(await clock.now(self._db)).items():
             deleted, batches, done = 0, 0, True
             async for remove in removals:
                 if batches == max_batches:
@@ -107,7 +107,7 @@ class Pruning:
             results.append(Pruned(name, deleted, done))
         return results
 
-    def _removals(self) -> dict[str, AsyncIterator[Removal]]:
+    def _removals(self, now: datetime) -> dict[str, AsyncIterator[Removal]]:
         """Return the removals that are due, in batches, by kind with a maximum age."""
         keys = self._keys
         rules = (
@@ -117,17 +117,13 @@ class Pruning:
             _Rule("scores", SCORES, keys.scores_by("all", "")),
         )
         due = {
-            rule.name: self._due(rule, self._limit(age))
+            rule.name: self._due(rule, _limit(now, age))
             for rule in rules
             if (age := getattr(self._retention, rule.name)) is not None
         }
         if self._retention.messages is not None:
-            due["messages"] = self._due_messages(self._limit(self._retention.messages))
+            due["messages"] = self._due_messages(_limit(now, self._retention.messages))
         return due
-
-    def _limit(self, age: timedelta) -> int:
-        # In µs, not as a datetime: an age may reach back beyond the year 1.
-        return epoch_us(now()) - to_us(age)
 
     async def _due(self, rule: _Rule, limit_us: int) -> AsyncIterator[Removal]:
         for shard in rule.shards:
@@ -244,6 +240,11 @@ class Pruning:
             )
         except CorruptRecordError:
             return False
+
+
+def _limit(now: datetime, age: timedelta) -> int:
+    # In µs, not as a datetime: an age may reach back beyond the year 1.
+    return epoch_us(now) - to_us(age)
 
 
 def _is_before(moment: datetime, limit_us: int) -> bool:

@@ -148,7 +148,9 @@ async def find_moved(db: Database, missing: Mapping[str, str]) -> dict[str, str]
     return {}
 
 
-async def touch_threads_of(tx: ThreadTransaction, message_ids: Sequence[str]) -> dict[str, str]:
+async def touch_threads_of(
+    tx: ThreadTransaction, message_ids: Sequence[str], now_us: int
+) -> dict[str, str]:
     """Move ``updated_at`` of the messages' threads ahead. One round trip.
 
     Returns:
@@ -158,11 +160,11 @@ async def touch_threads_of(tx: ThreadTransaction, message_ids: Sequence[str]) ->
         # Owners are in the threads' slots: the script reads them there, which saves a round trip.
         thread_of = await threads_of(tx.db, message_ids)
         for thread_id in group_by_thread(thread_of):
-            tx.touch_whoever_owns(thread_id)
+            tx.touch_whoever_owns(thread_id, now_us)
         return thread_of
     found = await find(tx.db, message_ids, threads=(), bodies=False)
     for thread_id, owner in owners(tx.keys, found.records, found.records).items():
-        tx.touch(thread_id, owner)
+        tx.touch(thread_id, owner, now_us)
     return {id_: located.thread_id for id_, located in found.messages.items()}
 
 
