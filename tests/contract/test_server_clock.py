@@ -28,6 +28,7 @@ from tests.support.records.builders import T0, at, message, thread
 from tests.support.records.memory_calls import every_call, furnish
 from tests.support.records.scores import score
 from tests.support.records.workflow_runs import persist, result
+from tests.support.schedules.waiting import until
 from tests.support.wire.proxies import CountingProxy
 from tests.support.wire.raw import Raw, typed_values
 
@@ -267,6 +268,23 @@ async def test_prune_goes_by_the_servers_clock(
     async with place.store(clock="server", retention=kept) as pruning:
         await pruning.prune()
     assert [each.id for each in await store.memory.list_threads()] == ["new"]
+
+
+async def test_threads_expire_by_the_servers_clock(
+    place: Place, store: RedisStore, raw: Raw, clock: Clock
+) -> None:
+    """THR-11: a client that is an hour behind does not count one that is gone."""
+    assert store.topology
+    clock.skew = -HOUR
+    async with place.store(clock="server", thread_ttl=timedelta(milliseconds=1)) as expiring:
+        await expiring.memory.save_thread(Thread(id="t", resource_id="u"))
+
+        async def is_gone() -> bool:
+            return bool(await raw("EXISTS", place.keys.thread("t")) == 0)
+
+        await until(is_gone, "the thread has expired")
+        assert (await expiring.memory.list_threads(per_page=0)).total == 0
+        await expiring.memory.dangerously_clear_all()
 
 
 # The calls that set no date; those that may, all take one round trip more.
