@@ -47,6 +47,7 @@ class Lifecycle:
             self.connect,
             scans=settings.indexes == "scan",
             thread_ttl=settings.thread_ttl,
+            server_clock=settings.clock == "server",
         )
 
     async def connect(self) -> Deployment:

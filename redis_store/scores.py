@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from redis_store import json_values
-from redis_store._engine import codecs, prepared_values
+from redis_store._engine import clock, codecs, prepared_values
 from redis_store._engine.arguments import (
     check_choice,
     check_dates,
@@ -53,7 +53,8 @@ class ScoreStore(Repository):
                 ``TEST``, the scorer or the entity is not a dict, or an id is bad. Nothing was
                 stored.
         """
-        score = _checked(score)
+        given, score = score, _checked(score)
+        await clock.date(self._db, given, score)
         key = self._keys.score(score.id)
 
         async def attempt(tx: Transaction) -> Score:

@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     cache_prefix: str
     cache_ttl: timedelta | None
     thread_ttl: timedelta | None
+    clock: Literal["client", "server"]
     client_options: dict[str, Any]
 
     def __post_init__(self) -> None:
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         _check_ttl("cache_ttl", self.cache_ttl)
         if self.thread_ttl is not None:
             _check_duration("thread_ttl", self.thread_ttl)
+        _check_choice("clock", self.clock, ("client", "server"))
         _check_choice("indexes", self.indexes, ("managed", "scan"))
         _check_retention(self.retention)
         _check_int("min_replicas", self.min_replicas, least=0)

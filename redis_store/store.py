@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 Domain = MemoryStore | WorkflowStore | ScoreStore | CacheStore
 
-OPERATION_TIMEOUT = timedelta(seconds=10)
-
 
 class RedisStore:
     """Stores what agents remember, on the keys and JSON of Mastra's ``@mastra/redis``.
@@ -78,6 +76,8 @@ class RedisStore:
         thread_ttl: How long a thread lives with all its messages after it was last used: read by id
             or by its messages, or written to. ``None`` is for ever. Every store on the same data
             needs the same; a thread stored without it gets it when it is next used.
+        clock: Whose time a date is that you did not give: ``"client"``; or ``"server"``, one for
+            all clients, for one round trip more per write. See the README.
         **client_options: Keyword options of ``redis.asyncio``'s client, such as ``ssl_ca_certs``;
             and ``sentinel_username`` and ``sentinel_password``, where sentinels ask for a login.
 
@@ -103,10 +103,11 @@ class RedisStore:
         retention: Retention | None = None,
         min_replicas: int = 0,
         read_from: ReadFrom = "primary",
-        operation_timeout: timedelta = OPERATION_TIMEOUT,
+        operation_timeout: timedelta = timedelta(seconds=10),
         cache_prefix: str = cache.PREFIX,
         cache_ttl: timedelta | None = cache.TTL,
         thread_ttl: timedelta | None = None,
+        clock: Literal["client", "server"] = "client",
         **client_options: Any,
     ) -> None:
         self._settings = Settings(
@@ -129,6 +130,7 @@ class RedisStore:
             cache_prefix=cache_prefix,
             cache_ttl=cache_ttl,
             thread_ttl=thread_ttl,
+            clock=clock,
             client_options=client_options,
         )
         self.id = id

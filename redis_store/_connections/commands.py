@@ -95,6 +95,20 @@ def text(value: bytes) -> str | None:
         return None
 
 
+def decoded(value: bytes) -> str:
+    """Decode a key, or an id, that may be no UTF-8, as Python does with names of files.
+
+    Whoever writes to the store's sorted sets may list anything. Such a name leads to no record, so
+    its entry is stale, and is removed like others: it has to be the same bytes on the way back.
+    """
+    return value.decode(errors="surrogateescape")
+
+
+def encoded(value: str) -> bytes:
+    """Encode a key, or an id, as it was before ``decoded``."""
+    return value.encode(errors="surrogateescape")
+
+
 def info_fields(reply: bytes) -> dict[str, str]:
     """Parse a reply to INFO."""
     lines = reply.decode(errors="replace").splitlines()
@@ -103,7 +117,7 @@ def info_fields(reply: bytes) -> dict[str, str]:
 
 def entries(reply: Reply) -> list[tuple[float, str]]:
     """Parse a WITHSCORES reply into (score, member) pairs."""
-    return [(float(score), member.decode()) for member, score in pairs(reply)]
+    return [(float(score), decoded(member)) for member, score in pairs(reply)]
 
 
 def pairs(reply: Reply) -> list[tuple[Any, Any]]:

@@ -17,7 +17,7 @@ import msgspec
 from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import InvalidResponse
 
-from redis_store._connections.commands import Command, Replies, Reply
+from redis_store._connections.commands import Command, Replies, Reply, encoded
 from redis_store._connections.errors import unanswered
 from redis_store._connections.large_strings import LargeString, find_header
 
@@ -27,7 +27,15 @@ _SLOWEST_UPLOAD = 500_000
 # Types of replies that are neither errors nor pushes: one lookup instead of two type checks.
 _PLAIN = frozenset({bytes, int, list, type(None)})
 
-pack: Callable[[Command], bytes] = cast("Any", hiredis).pack_command
+_pack: Callable[[Command], bytes] = cast("Any", hiredis).pack_command
+
+
+def pack(command: Command) -> bytes:
+    """Return a command as it is sent."""
+    try:
+        return _pack(command)
+    except UnicodeEncodeError:
+        return _pack(tuple(encoded(a) if isinstance(a, str) else a for a in command))
 
 
 class Request(msgspec.Struct, eq=False):

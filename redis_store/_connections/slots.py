@@ -15,4 +15,4 @@ def slot_of(key: str) -> int:
     _, brace, rest = key.partition("{")
     tag, closing, _ = rest.partition("}")
     hashed = tag if brace and closing and tag else key
-    return crc_hqx(hashed.encode(), 0) % SLOTS
+    return crc_hqx(hashed.encode(errors="surrogateescape"), 0) % SLOTS

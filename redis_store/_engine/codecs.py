@@ -17,12 +17,12 @@ from redis_store._engine import raw_fields
 from redis_store.json_values import is_object
 from redis_store.models import (
     RUN_NAMES,
-    DefaultDates,
     Message,
     Resource,
     Score,
     Thread,
     WorkflowRun,
+    is_default,
     text_content,
 )
 
@@ -157,17 +157,17 @@ def _decode(
     strict: msgspec.json.Decoder[R],
     lenient: Callable[[dict[str, Any]], R],
 ) -> R:
-    latest = DefaultDates.latest
     try:
         record = strict.decode(stored)
     except raw_fields.UNREADABLE as refused:
         return _decode_leniently(key, stored, lenient, refused)
-    if DefaultDates.latest is not latest:
-        return _decode_leniently(key, stored, lenient)
-    if record.created_at.tzinfo is UTC and (
-        isinstance(record, Message) or record.updated_at.tzinfo is UTC
-    ):
+    created_at = record.created_at
+    updated_at = created_at if isinstance(record, Message) else record.updated_at
+    # The usual case without a call: it is decoded a thousand times per page.
+    if created_at.tzinfo is updated_at.tzinfo is UTC and not (created_at.fold or updated_at.fold):
         return record
+    if is_default(created_at) or is_default(updated_at):
+        return _decode_leniently(key, stored, lenient)
     return _in_utc(key, record)
 
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from redis_store._connections.commands import Command, Replies, Reply
+from redis_store._connections.commands import Command, Replies, Reply, decoded
 from redis_store._engine.database import Database, Values
 from redis_store._engine.scripts import REWRITE
 from redis_store._engine.slot_script import SlotScript
@@ -154,7 +154,7 @@ def refusal(reply: Reply) -> Values:
     """Parse a script's reply: the keys whose conditions failed, with their current values."""
     if reply[0]:
         return {}
-    return {key.decode(): value for key, value in zip(reply[1::2], reply[2::2], strict=True)}
+    return {decoded(key): value for key, value in zip(reply[1::2], reply[2::2], strict=True)}
 
 
 async def _send(

@@ -92,6 +92,7 @@ class Database:
         connect: Returns the connected deployment, connecting it first if need be.
         scans: Whether listings read every record instead of an index.
         thread_ttl: How long an unused thread lives; ``None`` is for ever.
+        server_clock: Whether dates that the caller did not give are the server's.
 
     Attributes:
         loops: What each event loop that uses the database has of it.
@@ -104,10 +105,12 @@ class Database:
         *,
         scans: bool = False,
         thread_ttl: timedelta | None = None,
+        server_clock: bool = False,
     ) -> None:
         self.keys = keys
         self.scans = scans
         self.thread_ttl = thread_ttl
+        self.server_clock = server_clock
         self.loops = PerLoop(LoopState, drop=LoopState.drop, abandon=LoopState.abandon)
         self._connect = connect
 

@@ -19,7 +19,7 @@ Tests: ``tests/contract/test_save_races.py``, ``tests/contract/test_save_moves.p
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from redis_store._connections.commands import Command
+from redis_store._connections.commands import Command, encoded
 from redis_store._engine.database import Values
 from redis_store._engine.keys import Keys
 from redis_store._engine.scripts import CAS
@@ -95,7 +95,7 @@ class IdClaims:
         return {
             self._keys.message_pointer(id_): holder
             for (id_, (_, after)), holder in zip(self._moved.items(), replies, strict=True)
-            if holder != 1 and holder != after.encode()
+            if holder != 1 and holder != encoded(after)
         }
 
     def give_back(self) -> list[Command]:
@@ -169,5 +169,5 @@ class IdClaims:
         return {
             self._keys.message_pointer(id_): holder
             for (id_, thread_id), holder in zip(thread_of.items(), holders, strict=True)
-            if holder != thread_id.encode()
+            if holder != encoded(thread_id)
         }

@@ -13,6 +13,7 @@ from binascii import crc_hqx
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from redis_store._connections.commands import encoded
 from redis_store._connections.slots import slot_of
 from redis_store.errors import ConfigurationError
 
@@ -147,12 +148,12 @@ class Keys:
 
     def thread_indexes(self, thread_id: str, resource_id: str, order_by: str) -> list[str]:
         """The sorted sets that list the thread in this order."""
-        shard = crc_hqx(thread_id.encode(), 0) % self.shards
+        shard = crc_hqx(encoded(thread_id), 0) % self.shards
         return [self.threads_of(resource_id, order_by), self.threads_shard(shard, order_by)]
 
     def resources_shard(self, resource_id: str) -> str:
         """The shard of all resources that lists this one, scored by ``updated_at`` in µs."""
-        return self._resources(crc_hqx(resource_id.encode(), 0) % self.shards)
+        return self._resources(crc_hqx(encoded(resource_id), 0) % self.shards)
 
     def all_resources(self) -> list[str]:
         """Every shard of all resources."""
@@ -322,7 +323,7 @@ class Keys:
     def _shards(self, domain: str, attribute: str, value: str, listed: str | None) -> list[str]:
         """The shards of an index; one whose attribute few records share has a single shard."""
         shards = self.shards if attribute in _SHARED else 1
-        chosen = range(shards) if listed is None else [crc_hqx(listed.encode(), 0) % shards]
+        chosen = range(shards) if listed is None else [crc_hqx(encoded(listed), 0) % shards]
         start = f"{self.prefix}redis_store:{domain}:{attribute}"
         return [f"{start}:{shard}:{value}" for shard in chosen]
 

@@ -8,7 +8,7 @@ Tests: ``tests/engine/test_steps.py``, ``tests/contract/test_costs.py``.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from redis_store._connections.commands import Command, Reply
+from redis_store._connections.commands import Command, Reply, encoded
 from redis_store._engine import steps
 from redis_store._engine.database import Values
 from redis_store._engine.fingerprints import Fingerprint
@@ -81,7 +81,7 @@ class SlotScript:
     def set(self, key: str, value: bytes | str) -> None:
         """Store a string."""
         self._values[key] = value
-        self.values_after[key] = value.encode() if isinstance(value, str) else value
+        self.values_after[key] = encoded(value) if isinstance(value, str) else value
 
     def delete(self, key: str) -> None:
         """Delete a key."""

@@ -16,6 +16,7 @@ import msgspec
 from redis_store._connections.commands import Argument, Command
 from redis_store._engine.fingerprints import Fingerprint
 from redis_store._engine.splices import Splice
+from redis_store._engine.timestamps import iso
 
 
 class Step(NamedTuple):
@@ -253,13 +254,13 @@ def drop_all_messages(
     return Step("drop_all_messages", [timeline, counts], [prefix, pointer_prefix, thread_id])
 
 
-def touch(record: str, indexes: Sequence[str], now_us: int, now: str, thread_id: str) -> Step:
+def touch(record: str, indexes: Sequence[str], now_us: int, thread_id: str) -> Step:
     """Advance a thread's updated_at: to now, or by 1 µs if it is now or later. Also in its indexes.
 
     KEYS: thread record, n indexes. ARGV: now in µs, now in ISO 8601, n, thread id. Reply: nothing
     if the thread is missing; else updated_at in µs and, if n is 0, the thread's resource id.
     """
-    return Step("touch", [record, *indexes], [now_us, now, len(indexes), thread_id])
+    return Step("touch", [record, *indexes], [now_us, iso(now_us), len(indexes), thread_id])
 
 
 def extend(  # noqa: PLR0917 - in the order of KEYS and ARGV

@@ -1,9 +1,6 @@
 """Timestamps: conversions between datetimes, microseconds, ISO 8601 and times to live."""
 
 from datetime import UTC, datetime, timedelta
-from time import time_ns
-
-from redis_store.models import now
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -16,11 +13,6 @@ def epoch_us(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def now_us() -> int:
-    """Return the current time in microseconds since 1970."""
-    return time_ns() // 1000
-
-
 def from_epoch_us(us: int) -> datetime:
     """Return the UTC datetime of exact microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=us)
@@ -31,9 +23,9 @@ def iso(us: int) -> str:
     return from_epoch_us(us).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def later_than(before: datetime) -> datetime:
+def later_than(before: datetime, now: datetime) -> datetime:
     """Return the current time, but at least one microsecond after ``before``."""
-    return max(now(), before + _MICROSECOND)
+    return max(now, before + _MICROSECOND)
 
 
 def to_us(duration: timedelta) -> int:

@@ -8,7 +8,7 @@ Tests: ``tests/maintenance/test_erasure.py``, ``tests/maintenance/test_export.py
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from redis_store._connections.commands import entries
+from redis_store._connections.commands import decoded, entries
 from redis_store._engine.database import READ_CHUNK, Database, Values
 from redis_store._engine.indexes import RUNS, SCORES, SORT_FIELDS, THREADS, UNLISTED_RUNS, Kind
 from redis_store.models import Message, Score, Thread, WorkflowRun
@@ -122,5 +122,5 @@ async def walk(db: Database, index: str, chunk: int = READ_CHUNK) -> AsyncIterat
         if not members:
             # No score tells these apart, so no cursor can lead into their midst.
             tied = await db.command("ZRANGEBYSCORE", index, low, low)
-            members, low = [member.decode() for member in tied], f"({low}"
+            members, low = [decoded(member) for member in tied], f"({low}"
         yield members

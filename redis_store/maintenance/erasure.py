@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from redis_store._connections.commands import Command
+from redis_store._connections.commands import Command, decoded
 from redis_store._engine.database import READ_CHUNK, Database, Values
 from redis_store._engine.indexes import (
     RUNS,
@@ -126,7 +126,7 @@ class Erasure:
         return [
             name
             for key, members in zip(plain, replies, strict=True)
-            for name in (self._keys.of_member(member.decode()) for member in members)
+            for name in (self._keys.of_member(decoded(member)) for member in members)
             if name.startswith(key + self._keys.run_suffix(""))
         ]
 
@@ -158,7 +158,7 @@ class Erasure:
         await self._db.send(
             [
                 ("ZREM", self._keys.threads_with_messages_of(resource_id), thread.id)
-                for resource_id in (name.decode() for name in counts)
+                for resource_id in (decoded(name) for name in counts)
                 # Its own list leads to the thread.
                 if resource_id != self._resource_id
             ]

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from redis_store._connections.commands import pairs
+from redis_store._connections.commands import encoded, pairs
 from redis_store._engine.database import Database
 from redis_store._engine.indexes import MESSAGES, THREADS
 from redis_store._engine.scripts import CAS
@@ -85,7 +85,7 @@ class MessageErasure:
             pointer_of = {id_: self._keys.message_pointer(id_) for id_ in due}
             holders = await self._db.get(list(pointer_of.values()))
             # A pointer to another thread is that thread's: only the copy here goes.
-            here = [id_ for id_, at in pointer_of.items() if holders[at] == thread_id.encode()]
+            here = [id_ for id_, at in pointer_of.items() if holders[at] == encoded(thread_id)]
             if self._keys.hash_tags:
                 retracted.update(dict.fromkeys(here))
                 await self._db.send([CAS.call([pointer_of[id_]], [thread_id, ""]) for id_ in here])
@@ -131,7 +131,7 @@ class MessageErasure:
 
         async def attempt(tx: ThreadTransaction) -> bool:
             stored, flat = await self._db.send([("GET", record), ("HGETALL", counts)])
-            if int(dict(pairs(flat)).get(resource_id.encode(), 0)) > 0:
+            if int(dict(pairs(flat)).get(encoded(resource_id), 0)) > 0:
                 return False
             # Whoever saves a message changes the record, so that this is refused.
             tx.expect({record: stored})

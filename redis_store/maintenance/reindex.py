@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from redis_store._connections.commands import Command
+from redis_store._connections.commands import Command, decoded, text
 from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Kind, entries_of, relist
 from redis_store._engine.scripts import RECOUNT
@@ -105,7 +105,7 @@ class Reindexing:
         for timeline in timelines:
             thread_id = self._keys.thread_of_timeline(timeline)
             await recount(self._db, thread_id)
-            ids = [id_.decode() for id_ in await self._db.command("ZRANGE", timeline, 0, -1)]
+            ids = [decoded(id_) for id_ in await self._db.command("ZRANGE", timeline, 0, -1)]
             for first in range(0, len(ids), SCAN_CHUNK):
                 await self._add_pointers(thread_id, ids[first : first + SCAN_CHUNK])
 
@@ -148,12 +148,13 @@ async def recount(db: Database, thread_id: str) -> None:
         [
             (
                 "ZADD",
-                keys.threads_with_messages_of(resource_id.decode()),
+                keys.threads_with_messages_of(resource_id),
                 "GT",
                 int(float(score)),
                 thread_id,
             )
-            for resource_id, score in newest_scores
+            for name, score in newest_scores
+            if (resource_id := text(name)) is not None
         ]
     )
 

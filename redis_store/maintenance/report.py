@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from redis_store._connections.commands import encoded
 from redis_store.errors import CorruptRecordError
 
 Problem = Literal[
@@ -62,7 +63,8 @@ class Report(msgspec.Struct):
         """Add one finding."""
         self.problems[problem] += 1
         if len(self.findings) < _SAMPLES:
-            self.findings.append(Finding(problem, key, member))
+            shown = None if member is None else encoded(member).decode(errors="backslashreplace")
+            self.findings.append(Finding(problem, key, shown))
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):

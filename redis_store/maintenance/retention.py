@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from redis_store._engine import codecs
+from redis_store._connections.commands import decoded, encoded
+from redis_store._engine import clock, codecs
 from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
 from redis_store._engine.timestamps import epoch_us, to_us
@@ -20,7 +21,7 @@ from redis_store.memory.thread_transaction import ThreadTransaction, transact_th
 from redis_store.memory.threads import delete_thread
 from redis_store.memory.windows import Window
 from redis_store.memory.windows import positions as positions_of
-from redis_store.models import Thread, now
+from redis_store.models import Thread
 
 # A record without a date reads as of 1970; as nobody knows its age, it stays.
 _UNDATED_US = 0
@@ -93,7 +94,7 @@ class Pruning:
     ) -> list[Pruned]:
         """Prune every kind with a maximum age, in batches of 200, at most ``max_batches`` each."""
         results: list[Pruned] = []
-        for name, removals in self._removals().items():
+        for name, removals in self._removals(await clock.now(self._db)).items():
             deleted, batches, done = 0, 0, True
             async for remove in removals:
                 if batches == max_batches:
@@ -106,7 +107,7 @@ class Pruning:
             results.append(Pruned(name, deleted, done))
         return results
 
-    def _removals(self) -> dict[str, AsyncIterator[Removal]]:
+    def _removals(self, now: datetime) -> dict[str, AsyncIterator[Removal]]:
         """Return the removals that are due, in batches, by kind with a maximum age."""
         keys = self._keys
         rules = (
@@ -116,17 +117,13 @@ class Pruning:
             _Rule("scores", SCORES, keys.scores_by("all", "")),
         )
         due = {
-            rule.name: self._due(rule, self._limit(age))
+            rule.name: self._due(rule, _limit(now, age))
             for rule in rules
             if (age := getattr(self._retention, rule.name)) is not None
         }
         if self._retention.messages is not None:
-            due["messages"] = self._due_messages(self._limit(self._retention.messages))
+            due["messages"] = self._due_messages(_limit(now, self._retention.messages))
         return due
-
-    def _limit(self, age: timedelta) -> int:
-        # In µs, not as a datetime: an age may reach back beyond the year 1.
-        return epoch_us(now()) - to_us(age)
 
     async def _due(self, rule: _Rule, limit_us: int) -> AsyncIterator[Removal]:
         for shard in rule.shards:
@@ -141,7 +138,7 @@ class Pruning:
         replies = await self._db.send(
             [("ZRANGEBYSCORE", index, *each, "LIMIT", 0, SCAN_CHUNK) for each in ranges]
         )
-        return [member.decode() for reply in replies for member in reply]
+        return [decoded(member) for reply in replies for member in reply]
 
     async def _remove(self, rule: _Rule, shard: str, members: list[str], limit_us: int) -> int:
         """Remove the records that are as old as their entries say; correct the other entries."""
@@ -209,7 +206,7 @@ class Pruning:
         cursor = b"0"
         while True:
             cursor, flat = await self._db.command("ZSCAN", shard, cursor, "COUNT", SCAN_CHUNK)
-            yield [member.decode() for member in flat[::2]]
+            yield [decoded(member) for member in flat[::2]]
             if cursor == b"0":
                 return
 
@@ -230,7 +227,7 @@ class Pruning:
             still = [i for i in due if tx.known.keys().isdisjoint((key_of[i], pointer_of[i]))]
             tx.expect({key_of[id_]: found[key_of[id_]] for id_ in still})
             tx.drop(thread_id, still)
-            here = [id_ for id_ in still if found[pointer_of[id_]] == thread_id.encode()]
+            here = [id_ for id_ in still if found[pointer_of[id_]] == encoded(thread_id)]
             tx.forget(dict.fromkeys(here, thread_id))
             return tx
 
@@ -243,6 +240,11 @@ class Pruning:
             )
         except CorruptRecordError:
             return False
+
+
+def _limit(now: datetime, age: timedelta) -> int:
+    # In µs, not as a datetime: an age may reach back beyond the year 1.
+    return epoch_us(now) - to_us(age)
 
 
 def _is_before(moment: datetime, limit_us: int) -> bool:

@@ -7,6 +7,7 @@ changed, so verification may run while the store is in use; what changed is left
 from collections.abc import Iterable
 from typing import Any
 
+from redis_store._connections.commands import decoded
 from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, entries_of
 from redis_store._engine.transaction import Transaction
@@ -71,7 +72,7 @@ class Verification:
     async def _check_index(self, kind: Kind[Any], index: str) -> None:
         members = await self._db.command("ZRANGE", index, 0, -1)
         for first in range(0, len(members), SCAN_CHUNK):
-            names = [member.decode() for member in members[first : first + SCAN_CHUNK]]
+            names = [decoded(member) for member in members[first : first + SCAN_CHUNK]]
             key_of = self._keys.records_of(kind.name, names)
             found = await self._db.get(list(key_of.values()))
             records = kind.read_all(found)

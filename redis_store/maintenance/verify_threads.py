@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
-from redis_store._connections.commands import entries, pairs, text
+from redis_store._connections.commands import decoded, encoded, entries, pairs, text
 from redis_store._engine import codecs
 from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.steps import Body
@@ -168,7 +168,7 @@ class ThreadCheck:
             found = await self._db.get(list(pointer_of.values()))
             for entry in chunk:
                 holder = found[pointer_of[entry.id]]
-                is_right = holder == thread_id.encode()
+                is_right = holder == encoded(thread_id)
                 if is_right or await self._repair_pointer(thread_id, entry, holder):
                     staying.append(entry)
         return staying
@@ -222,7 +222,7 @@ class ThreadCheck:
                 ),
             ]
         )
-        stored = {resource_id.decode(): int(n) for resource_id, n in pairs(flat) if int(n)}
+        stored = {decoded(resource_id): int(n) for resource_id, n in pairs(flat) if int(n)}
         is_right = stored == dict(counts)
         if not is_right:
             self._report.add("wrong counts", self._keys.resource_counts(thread_id))
@@ -262,7 +262,7 @@ class ThreadCheck:
         """Check that the threads listed for a resource count messages of it."""
         resource_id = self._keys.resource_of_list(key)
         members = await self._db.command("ZRANGE", key, 0, -1)
-        names = [member.decode() for member in members]
+        names = [decoded(member) for member in members]
         counted = await self._db.send(
             [("HEXISTS", self._keys.resource_counts(name), resource_id) for name in names]
         )

@@ -17,7 +17,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from redis_store._connections.commands import Argument, Command
-from redis_store._engine import codecs, raw_fields
+from redis_store._engine import clock, codecs, raw_fields
 from redis_store._engine.arguments import (
     check_count,
     check_date_range,
@@ -36,7 +36,7 @@ from redis_store.memory.message_filter import Filter
 from redis_store.memory.thread_copy import ThreadCopy
 from redis_store.memory.thread_transaction import ThreadTransaction, begin, transact_threads
 from redis_store.memory.windows import Position, Window
-from redis_store.models import ClonedThread, CopiedThread, Thread, new_id, now
+from redis_store.models import ClonedThread, CopiedThread, Thread, new_id
 from redis_store.pages import DateRange
 
 # How long the bodies of an unpublished clone live. Nothing else would remove them after a crash.
@@ -140,7 +140,7 @@ class Clones(Repository):
             # A refused attempt has left its bodies; they may be out of date by now.
             await self._discard(copy)
             source = await self._copy(request, copy)
-            thread = _thread_of(request, source, copy)
+            thread = _thread_of(request, source, copy, await clock.now(self._db))
             _publish(tx, thread, copy)
             return thread
 
@@ -267,9 +267,10 @@ def _publish(tx: ThreadTransaction, thread: Thread, copy: ThreadCopy) -> None:
         tx.command("ZADD", keys.threads_with_messages_of(resource_id), us, thread.id)
 
 
-def _thread_of(request: _CloneRequest, source: Thread, copy: ThreadCopy) -> Thread:
+def _thread_of(
+    request: _CloneRequest, source: Thread, copy: ThreadCopy, moment: datetime
+) -> Thread:
     """Build the clone's record."""
-    moment = now()
     clone = {"sourceThreadId": source.id, "clonedAt": _iso(moment)}
     if copy.copied:
         clone["lastMessageId"] = copy.copied[-1].source_id

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from redis_store._connections.commands import decoded
+from redis_store._engine import clock
 from redis_store._engine.database import Database
 from redis_store._engine.timestamps import epoch_us
 from redis_store._engine.transaction import Transaction, transact
-from redis_store.models import now
 from redis_store.pages import ThreadOrder
 
 
@@ -22,13 +23,13 @@ async def remove_expired(db: Database, shards: Mapping[ThreadOrder, Sequence[str
     """
     if db.thread_ttl is None or db.scans:
         return
-    limit_us = epoch_us(now() - db.thread_ttl)
+    limit_us = epoch_us(await clock.now(db) - db.thread_ttl)
     idle = await db.send(
         [("ZRANGEBYSCORE", shard, "-inf", limit_us) for shard in shards["updated_at"]]
     )
     # A thread is in the shard of the same number under each sort field.
     listed_in = {
-        member.decode(): indexes
+        decoded(member): indexes
         for *indexes, members in zip(*shards.values(), idle, strict=True)
         for member in members
     }

@@ -7,7 +7,7 @@ pointer.
 
 from collections.abc import Sequence
 
-from redis_store._connections.commands import Command, Reply
+from redis_store._connections.commands import Command, Reply, decoded
 from redis_store._engine import steps
 from redis_store._engine.database import Database
 from redis_store._engine.keys import ThreadKeys
@@ -50,7 +50,7 @@ def of_pointers(db: Database, kept: Sequence[Reply]) -> list[Command]:
     if not db.keys.hash_tags:
         return []
     left, *ids = kept
-    pointers = (db.keys.message_pointer(id_.decode()) for id_ in ids)
+    pointers = (db.keys.message_pointer(decoded(id_)) for id_ in ids)
     # One ttl longer than the thread: if the connection breaks before these are sent, the pointers
     # still outlive the ttl that the thread has just been given.
     return [("PEXPIRE", pointer, left + ttl_ms(db)) for pointer in pointers]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import anyio
 
-from redis_store._connections.commands import Command, text
+from redis_store._connections.commands import Command, decoded, encoded, text
 from redis_store._engine import codecs
 from redis_store._engine.database import Database, Values
 from redis_store._engine.keys import Keys
@@ -88,7 +88,7 @@ async def find(
         )
         if thread_id is not None
     }
-    records = {id_.decode(): record for id_, record in zip(known[::2], known[1::2], strict=True)}
+    records = {decoded(id_): record for id_, record in zip(known[::2], known[1::2], strict=True)}
     records |= {id_: reply[0] for id_, reply in zip(more_threads, replies, strict=True)}
     return Lookup(messages, records)
 
@@ -136,7 +136,7 @@ async def find_moved(db: Database, missing: Mapping[str, str]) -> dict[str, str]
     if not missing:
         return {}
     keys = db.keys
-    pointers = {keys.message_pointer(id_): missing[id_].encode() for id_ in missing}
+    pointers = {keys.message_pointer(id_): encoded(missing[id_]) for id_ in missing}
     for pause in _PAUSES if keys.hash_tags else (0.0,):
         await anyio.sleep(pause)
         tx = Transaction(db)
@@ -148,7 +148,9 @@ async def find_moved(db: Database, missing: Mapping[str, str]) -> dict[str, str]
     return {}
 
 
-async def touch_threads_of(tx: ThreadTransaction, message_ids: Sequence[str]) -> dict[str, str]:
+async def touch_threads_of(
+    tx: ThreadTransaction, message_ids: Sequence[str], now_us: int
+) -> dict[str, str]:
     """Move ``updated_at`` of the messages' threads ahead. One round trip.
 
     Returns:
@@ -158,11 +160,11 @@ async def touch_threads_of(tx: ThreadTransaction, message_ids: Sequence[str]) ->
         # Owners are in the threads' slots: the script reads them there, which saves a round trip.
         thread_of = await threads_of(tx.db, message_ids)
         for thread_id in group_by_thread(thread_of):
-            tx.touch_whoever_owns(thread_id)
+            tx.touch_whoever_owns(thread_id, now_us)
         return thread_of
     found = await find(tx.db, message_ids, threads=(), bodies=False)
     for thread_id, owner in owners(tx.keys, found.records, found.records).items():
-        tx.touch(thread_id, owner)
+        tx.touch(thread_id, owner, now_us)
     return {id_: located.thread_id for id_, located in found.messages.items()}
 
 

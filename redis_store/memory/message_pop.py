@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
-from redis_store._engine import codecs
+from redis_store._connections.commands import decoded, encoded
+from redis_store._engine import clock, codecs
 from redis_store._engine.arguments import check_thread_id
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.scripts import POP_MESSAGE
 from redis_store._engine.steps import Body
-from redis_store._engine.timestamps import iso, now_us
+from redis_store._engine.timestamps import epoch_us, iso
 from redis_store.errors import CorruptRecordError
 from redis_store.memory import windows
 from redis_store.memory.lifetime import ttl_ms
@@ -52,11 +53,11 @@ class MessagePop(Repository):
             BackendUnavailableError: If ``details["in_doubt"]``, the message may have been removed.
         """
         check_thread_id("thread_id", thread_id)
+        us = epoch_us(await clock.now(self._db))
         if self._keys.hash_tags or self._db.scans:
-            return await self._pop_checked(thread_id)
+            return await self._pop_checked(thread_id, us)
         where = self._keys.of_thread(thread_id)
         owner_index, shard = self._keys.thread_indexes(thread_id, "", "updated_at")
-        us = now_us()
         prefixes = where.bodies, self._keys.message_pointer(""), owner_index
         # Not repeatable: it would take another message.
         reply = await self._db.run(
@@ -69,8 +70,8 @@ class MessagePop(Repository):
             return None
         id_, *taken = reply
         if not taken:
-            return await self._pop_checked(thread_id)
-        return await self._decoded(thread_id, id_.decode(), *taken)
+            return await self._pop_checked(thread_id, us)
+        return await self._decoded(thread_id, decoded(id_), *taken)
 
     async def _decoded(
         self, thread_id: str, id_: str, score: bytes, resource_id: bytes, json: bytes
@@ -83,11 +84,11 @@ class MessagePop(Repository):
             tx = begin(self._db)
             tx.expect({key: None})
             tx.claim(thread_id, [id_])
-            tx.put(thread_id, [Body(id_, int(float(score)), resource_id.decode(), json)])
+            tx.put(thread_id, [Body(id_, int(float(score)), decoded(resource_id), json)])
             await tx.commit()
             raise
 
-    async def _pop_checked(self, thread_id: str) -> Message | None:
+    async def _pop_checked(self, thread_id: str, now_us: int) -> Message | None:
         """Read the newest message, then remove it unless anybody has written to the thread."""
         key = self._keys.thread(thread_id)
 
@@ -104,9 +105,9 @@ class MessagePop(Repository):
             tx.expect({key: outline.stored})
             if isinstance(tx, ShardedThreadTransaction):
                 # Indexes change after the script: one that is refused must leave no date in them.
-                tx.touch_whoever_owns(thread_id)
+                tx.touch_whoever_owns(thread_id, now_us)
             else:
-                tx.touch(thread_id, owner)
+                tx.touch(thread_id, owner, now_us)
             tx.drop(thread_id, [newest.id])
             if self._keys.hash_tags or newest.holder == thread_id:
                 tx.forget({newest.id: thread_id})
@@ -122,7 +123,7 @@ class MessagePop(Repository):
             key, pointer = self._keys.message(thread_id, id_), self._keys.message_pointer(id_)
             found = await self._db.get([key, pointer])
             json = found[key]
-            if json is not None and found[pointer] == thread_id.encode():
+            if json is not None and found[pointer] == encoded(thread_id):
                 return _Newest(id_, codecs.decode_message(key, json), thread_id)
         window = Window(thread_id=thread_id, direction="desc")
         async for (*_, id_), message in windows.iterate(self._db, window, _CHUNK):

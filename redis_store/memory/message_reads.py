@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from redis_store._connections.commands import decoded
 from redis_store._engine.arguments import (
     check_choice,
     check_count,
@@ -176,4 +177,4 @@ class MessageReads(Repository):
             return [self._keys.thread_of_timeline(timeline) for timeline in timelines]
         index = self._keys.threads_with_messages_of(resource_id)
         found = await self._db.command("ZRANGE", index, 0, -1)
-        return await without_expired(self._db, index, [id_.decode() for id_ in found])
+        return await without_expired(self._db, index, [decoded(id_) for id_ in found])

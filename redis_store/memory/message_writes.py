@@ -1,13 +1,13 @@
 """Message writes: save, update, delete."""
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from redis_store._engine import codecs, prepared_values, raw_fields
+from redis_store import json_values
+from redis_store._engine import clock, codecs, prepared_values, raw_fields
 from redis_store._engine.arguments import (
     check_date,
     check_id,
@@ -16,8 +16,6 @@ from redis_store._engine.arguments import (
     check_records,
     check_thread_id,
 )
-from redis_store._engine.database import Values
-from redis_store._engine.keys import Keys
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
@@ -29,9 +27,9 @@ from redis_store.memory.locations import (
     find_moved,
     group_by_thread,
     owners,
-    thread_at,
     touch_threads_of,
 )
+from redis_store.memory.save_batch import SaveBatch
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.models import Message, MessagePatch
 
@@ -64,12 +62,21 @@ class MessageWrites(Repository):
             ThreadNotFoundError: A thread does not exist. Nothing was stored.
         """
         checked = check_records("messages", messages, Message, _check_message)
+        # Asked before they are encoded: another call may date the same message meanwhile.
+        undated = clock.undated(self._db, checked)
         prepared = prepared_values.prepare_messages(checked)
-        batch = _SaveBatch(self._keys, prepared, creates=create_thread)
+        if not prepared:
+            return []
+        moment = await clock.now(self._db)
+        for at in undated:
+            message, _ = prepared[at]
+            clock.put_date(messages[at], message, moment)
+            prepared[at] = message, json_values.encode(message)
+        batch = SaveBatch(self._keys, prepared, creates=create_thread)
 
         async def attempt(tx: ThreadTransaction) -> None:
             batch.learn(tx.known)
-            batch.write(tx)
+            batch.write(tx, epoch_us(moment))
 
         await transact_threads(self._db, attempt)
         return [message for message, _ in prepared]
@@ -90,9 +97,10 @@ class MessageWrites(Repository):
         checked = check_records("patches", patches, MessagePatch, _check_patch)
         if not checked:
             return []
+        now_us = epoch_us(await clock.now(self._db))
 
         async def attempt(tx: ThreadTransaction) -> list[Message]:
-            changes = await self._change(tx, checked)
+            changes = await self._change(tx, checked, now_us)
             return [change.message for change in changes.values()]
 
         return await transact_threads(self._db, attempt)
@@ -109,9 +117,10 @@ class MessageWrites(Repository):
         ids = check_ids("message_ids", message_ids)
         if not ids:
             return 0
+        now_us = epoch_us(await clock.now(self._db))
 
         async def attempt(tx: ThreadTransaction) -> ThreadTransaction:
-            thread_of = await touch_threads_of(tx, ids)
+            thread_of = await touch_threads_of(tx, ids, now_us)
             for thread_id, members in group_by_thread(thread_of).items():
                 tx.drop(thread_id, members)
             tx.forget(thread_of)
@@ -120,7 +129,7 @@ class MessageWrites(Repository):
         return (await transact_threads(self._db, attempt)).dropped
 
     async def _change(
-        self, tx: ThreadTransaction, patches: Sequence[MessagePatch]
+        self, tx: ThreadTransaction, patches: Sequence[MessagePatch], now_us: int
     ) -> dict[str, "_Change"]:
         """Read the messages that exist, apply the patches, and add the writes to ``tx``."""
         ids = list(dict.fromkeys(patch.id for patch in patches))
@@ -128,7 +137,7 @@ class MessageWrites(Repository):
         located, records = await find(self._db, ids, threads=targets)
         missing = {id_: each.thread_id for id_, each in located.items() if each.body is None}
         if await find_moved(self._db, missing):
-            return await self._change(tx, patches)
+            return await self._change(tx, patches, now_us)
         changes: dict[str, _Change] = {}
         for patch in patches:
             thread_id, before, _ = located.get(patch.id, _UNKNOWN)
@@ -144,112 +153,9 @@ class MessageWrites(Repository):
         targets_first = [c.message.thread_id for c in changes.values()]
         involved = dict.fromkeys([*targets_first, *(c.stored.thread_id for c in changes.values())])
         for thread_id, owner in owners(self._keys, involved, records).items():
-            tx.touch(thread_id, owner)
+            tx.touch(thread_id, owner, now_us)
         _write(tx, changes)
         return changes
-
-
-class _SaveBatch:
-    """Messages to save, and what is assumed of their threads until a conflict corrects it.
-
-    The first assumption is the usual case: every message is new or stays in its thread, and its
-    resource owns the thread. So the usual case takes one step and no read.
-    """
-
-    def __init__(
-        self, keys: Keys, prepared: Sequence[tuple[Message, bytes]], *, creates: bool
-    ) -> None:
-        self._keys = keys
-        messages = [message for message, _ in prepared]
-        # Of one object given twice, both have the same JSON.
-        json_of = {id(message): json for message, json in prepared}
-        kept = _last_of_each(messages)
-        self._target = {message.id: message.thread_id for message in kept}
-        # Reversed, so that the first message of each thread decides which owner is assumed.
-        self._first_owner = {m.thread_id: m.resource_id for m in messages[::-1]}
-        self._owner: dict[str, str | None] = dict(self._first_owner)
-        # By thread that is made if it does not exist: the date of its oldest message.
-        by_date = sorted(messages, key=attrgetter("created_at"), reverse=True) if creates else ()
-        self._oldest = {m.thread_id: m.created_at for m in by_date}
-        self._resource = {message.id: message.resource_id for message in kept}
-        self._moved: dict[str, str] = {}
-        # From all messages, not from those kept: a thread that only an overridden message names
-        # gets no body, but must exist too.
-        self._bodies: dict[str, list[Body]] = {message.thread_id: [] for message in messages}
-        for message in kept:
-            us, json = epoch_us(message.created_at), json_of[id(message)]
-            body = Body(message.id, us, message.resource_id, json)
-            self._bodies[message.thread_id].append(body)
-
-    def learn(self, known: Values) -> None:
-        """Correct the assumptions by what conflicts told: where messages are, who owns threads."""
-        if not known:
-            return
-        threads = {self._keys.thread(id_): id_ for id_ in self._threads()}
-        pointers = {self._keys.message_pointer(id_): id_ for id_ in self._target}
-        # `write` sets conditions on pointers and thread records only, so what is no pointer is a
-        # record.
-        for key, stored in known.items():
-            if key in pointers:
-                self._found_at(pointers[key], None if stored is None else thread_at(key, stored))
-            elif stored is None:
-                self._found_no_thread(threads[key])
-            else:
-                self._owner[threads[key]] = codecs.decode_thread(key, stored).resource_id
-
-    def write(self, tx: ThreadTransaction) -> None:
-        """Put every message into its thread; take those that move out of their former threads."""
-        # The threads that get messages first, for the reason that `_change` gives.
-        for thread_id in sorted(self._threads(), key=lambda id_: id_ not in self._bodies):
-            owner, oldest = self._owner[thread_id], self._oldest.get(thread_id)
-            # A thread that was found to have another owner exists.
-            if oldest and owner and owner == self._first_owner[thread_id]:
-                tx.touch_or_create(thread_id, owner, epoch_us(oldest))
-            else:
-                tx.touch(thread_id, owner)
-        for thread_id, bodies in self._bodies.items():
-            if bodies:
-                # The pointer of a message that moves names another thread: `move` replaces it.
-                tx.claim(thread_id, [body.id for body in bodies if body.id not in self._moved])
-                tx.put(thread_id, bodies)
-        tx.move(self._moved, self._target)
-
-    def _threads(self) -> set[str]:
-        return {*self._bodies, *self._moved.values()}
-
-    def _found_at(self, message_id: str, thread_id: str | None) -> None:
-        if thread_id is None or thread_id == self._target[message_id]:
-            self._moved.pop(message_id, None)
-        else:
-            self._moved[message_id] = thread_id
-            # The former thread is touched too, so it needs an assumed owner as well.
-            self._owner.setdefault(thread_id, self._resource[message_id])
-
-    def _found_no_thread(self, thread_id: str) -> None:
-        if thread_id not in self._bodies:
-            # A pointer to a thread that is gone: nothing to touch, the message simply moves.
-            self._owner[thread_id] = None
-        elif thread_id in self._oldest:
-            self._owner[thread_id] = self._first_owner[thread_id]
-        else:
-            raise ThreadNotFoundError(thread_id)
-
-
-def _last_of_each(messages: Sequence[Message]) -> list[Message]:
-    """Keep the last message of each id, where saving them one by one would leave it."""
-    kept: dict[str, Message] = {}
-    for message in messages:
-        before = kept.get(message.id)
-        # A message with a new date or thread is inserted again, behind others of that date; one
-        # that keeps both stays where it was.
-        if before is not None and _position(before) != _position(message):
-            del kept[message.id]
-        kept[message.id] = message
-    return list(kept.values())
-
-
-def _position(message: Message) -> tuple[object, ...]:
-    return message.thread_id, message.created_at
 
 
 class _Stored(NamedTuple):

@@ -1,6 +1,7 @@
 """Resources: working memory and metadata of a user, across threads."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from redis_store import json_values
-from redis_store._engine import codecs, raw_fields
+from redis_store._engine import clock, codecs, raw_fields
 from redis_store._engine.arguments import (
     check_dates,
     check_id,
@@ -21,7 +22,7 @@ from redis_store._engine.indexes import RESOURCES, settle
 from redis_store._engine.operations import Repository, operation, query
 from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, transact
-from redis_store.models import Resource, now
+from redis_store.models import Resource
 
 
 class Resources(Repository):
@@ -42,7 +43,8 @@ class Resources(Repository):
         Raises:
             InvalidArgumentError: A bad id, a naive date, or metadata that JSON cannot express.
         """
-        resource = _checked(resource)
+        given, resource = resource, _checked(resource)
+        await clock.date(self._db, given, resource)
         json = codecs.encode_resource(resource)
         tx = Transaction(self._db)
         _store(tx, self._keys.resource(resource.id), json, resource)
@@ -112,10 +114,10 @@ class Resources(Repository):
         repeatable: bool = True,
     ) -> Resource:
         """Change a resource's record atomically; create it if unknown."""
-        key = self._keys.resource(resource_id)
+        key, now = self._keys.resource(resource_id), await clock.now(self._db)
 
         async def attempt(tx: Transaction) -> Resource:
-            json = _changed(key, await tx.read(key), resource_id, change)
+            json = _changed(key, await tx.read(key), resource_id, change, now)
             resource = codecs.decode_resource(key, json)
             _store(tx, key, json, resource)
             return resource
@@ -145,13 +147,13 @@ def _changed(
     stored: bytes | None,
     resource_id: str,
     change: Callable[[Resource], Resource],
+    now: datetime,
 ) -> bytes:
     if stored is None:
-        moment = now()
-        fresh = Resource(id=resource_id, created_at=moment, updated_at=moment)
+        fresh = Resource(id=resource_id, created_at=now, updated_at=now)
         return codecs.encode_resource(change(fresh))
     resource = codecs.decode_resource(key, stored)
-    updated_at = later_than(resource.updated_at)
+    updated_at = later_than(resource.updated_at, now)
     resource = change(resource)
     memory = resource.working_memory
     return raw_fields.patch(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from redis_store._connections.commands import entries
+from redis_store._connections.commands import entries, text
 from redis_store._engine.database import READ_CHUNK, Database
 from redis_store.memory.thread_transaction import ThreadTransaction
 
@@ -33,7 +33,8 @@ async def read_outline(db: Database, thread_id: str) -> Outline:
         ]
     )
     found = next(iter(entries(newest)), None)
-    return Outline(stored, [resource.decode() for resource in resources], found)
+    # What is no text is no resource, and must not be listed as one.
+    return Outline(stored, [r for name in resources if (r := text(name)) is not None], found)
 
 
 def leave_resources(

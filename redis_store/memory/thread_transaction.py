@@ -5,11 +5,11 @@ hash-tagged layout they are in different slots; there ``IdClaims`` decide which 
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from operator import attrgetter
 from typing import TypeVar
 
-from redis_store._connections.commands import Reply
+from redis_store._connections.commands import Reply, decoded, encoded
 from redis_store._engine import codecs, steps
 from redis_store._engine.commit import Commit
 from redis_store._engine.database import Database, Values
@@ -18,7 +18,7 @@ from redis_store._engine.keys import ThreadKeys
 from redis_store._engine.sharded_commit import ShardedCommit
 from redis_store._engine.slot_script import SlotScript, Take
 from redis_store._engine.steps import Body
-from redis_store._engine.timestamps import from_epoch_us, iso, now_us
+from redis_store._engine.timestamps import from_epoch_us
 from redis_store._engine.transaction import Transaction, transact_in
 from redis_store.memory import lifetime
 from redis_store.models import Thread
@@ -47,7 +47,7 @@ class ThreadTransaction(Transaction):
 
     def expect_location(self, thread_of: Mapping[str, str]) -> None:
         """Refuse unless each message is still in its thread."""
-        self.expect({self.keys.message_pointer(m): t.encode() for m, t in thread_of.items()})
+        self.expect({self.keys.message_pointer(m): encoded(t) for m, t in thread_of.items()})
 
     def claim(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Refuse unless the messages are new or in this thread; point them at it."""
@@ -59,18 +59,13 @@ class ThreadTransaction(Transaction):
             script.conditions.append(steps.unclaimed(pointers, thread_id))
             script.write(steps.claim())
 
-    @cached_property
-    def _now(self) -> tuple[int, str]:
-        """The time of the transaction, in µs and in ISO 8601; the same for all threads."""
-        us = now_us()
-        return us, iso(us)
-
-    def touch(self, thread_id: str, owner: str | None) -> None:
+    def touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
         """Move ``updated_at`` strictly ahead, at least to now; refuse if the owner is another.
 
         Args:
             thread_id: The thread.
             owner: Its resource id; ``None`` for a thread that must not exist.
+            now_us: The time in µs.
         """
         script, (record, *_) = self._thread(thread_id)
         if owner is None:
@@ -78,22 +73,23 @@ class ThreadTransaction(Transaction):
         else:
             # The owner's index is written too, so the owner is a condition.
             script.conditions.append(steps.expect_owner(record, owner))
-            self._touch(thread_id, owner)
+            self._touch(thread_id, owner, now_us)
 
-    def touch_or_create(self, thread_id: str, owner: str, created_us: int) -> None:
+    def touch_or_create(self, thread_id: str, owner: str, created_us: int, now_us: int) -> None:
         """Move ``updated_at`` strictly ahead, of a new thread if there is none.
 
         Args:
             thread_id: The thread.
             owner: Its resource id; refuse if the thread exists and has another.
             created_us: The ``created_at`` of a new thread in µs; at most now is stored.
+            now_us: The time in µs.
         """
-        moment = from_epoch_us(min(created_us, self._now[0]))
+        moment = from_epoch_us(min(created_us, now_us))
         thread = Thread(id=thread_id, resource_id=owner, created_at=moment, updated_at=moment)
         script, (record, *_) = self._thread(thread_id)
         script.conditions.append(steps.expect_no_other_owner(record, owner))
         self._create(thread)
-        self._touch(thread_id, owner)
+        self._touch(thread_id, owner, now_us)
 
     def _create(self, thread: Thread) -> None:
         script, (record, *_) = self._thread(thread.id)
@@ -102,11 +98,11 @@ class ThreadTransaction(Transaction):
         json = codecs.encode_thread(thread)
         script.write(steps.create_thread(record, json, scores, thread.id))
 
-    def _touch(self, thread_id: str, owner: str) -> None:
+    def _touch(self, thread_id: str, owner: str, now_us: int) -> None:
         script, (record, *_) = self._thread(thread_id)
         indexes = self.keys.thread_indexes(thread_id, owner, "updated_at")
         script.guard(zsets=indexes)
-        script.write(steps.touch(record, indexes, *self._now, thread_id))
+        script.write(steps.touch(record, indexes, now_us, thread_id))
         self.extend(thread_id)
 
     def put(self, thread_id: str, bodies: Sequence[Body]) -> None:
@@ -171,7 +167,7 @@ class ThreadTransaction(Transaction):
 
     def forget(self, thread_of: Mapping[str, str]) -> None:
         """Remove the pointers of messages; refuse unless they are still in these threads."""
-        pointers = {self.keys.message_pointer(m): t.encode() for m, t in thread_of.items()}
+        pointers = {self.keys.message_pointer(m): encoded(t) for m, t in thread_of.items()}
         self.expect(pointers)
         self.delete(pointers)
 
@@ -240,16 +236,16 @@ class ShardedThreadTransaction(ThreadTransaction):
         forgotten: list[str] = []
 
         def forget(ids: Sequence[bytes]) -> None:
-            forgotten.extend(id_.decode() for id_ in ids)
+            forgotten.extend(decoded(id_) for id_ in ids)
             self._sharded.claims.forget_all(thread_id, forgotten)
 
         # If the reply is lost, the pointers stay, and lead nowhere.
         self._drop_all(thread_id, "", forget)
         return forgotten
 
-    def touch_whoever_owns(self, thread_id: str) -> None:
+    def touch_whoever_owns(self, thread_id: str, now_us: int) -> None:
         """Move ``updated_at`` ahead if the thread exists, whoever owns it."""
-        self._touch(thread_id, None)
+        self._touch(thread_id, None, now_us)
 
     def _create(self, thread: Thread) -> None:
         script, (record, *_) = self._thread(thread.id)
@@ -269,28 +265,28 @@ class ShardedThreadTransaction(ThreadTransaction):
         json = codecs.encode_thread(thread)
         script.write(steps.create_thread(record, json, {}, thread.id), correct)
 
-    def _touch(self, thread_id: str, owner: str | None) -> None:
-        (us, iso_date), (script, (record, *_)) = self._now, self._thread(thread_id)
+    def _touch(self, thread_id: str, owner: str | None, now_us: int) -> None:
+        script, (record, *_) = self._thread(thread_id)
         raised: list[Reply] = []
         listed = [] if owner is None else self.keys.thread_indexes(thread_id, owner, "updated_at")
         for index in listed:
             # XX: by the time this arrives, the thread may be listed under another owner, and must
             # not be listed here again. CH: the reply tells whether the entry was raised.
-            advice = ("ZADD", index, "XX", "GT", "CH", us, thread_id)
+            advice = ("ZADD", index, "XX", "GT", "CH", now_us, thread_id)
             self._sharded.ask(advice, raised.append)
 
         def correct(touched: Sequence[Reply]) -> None:
             """List the thread with the date that the script set, under the owner that it found."""
-            # Nothing to correct if the script set `us` and every index took it. XX for an owner
+            # Nothing to correct if the script set `now_us` and every index took it. XX for an owner
             # that was no condition: the thread may be deleted or handed over since. A record that
             # names no owner is corrupt, and listed nowhere.
             is_owned = len(touched) > 1
-            if is_owned and (owner is None or int(touched[0]) > us or not all(raised)):
+            if is_owned and (owner is None or int(touched[0]) > now_us or not all(raised)):
                 only_listed = ("XX", "GT") if owner is None else ("GT",)
-                for index in self.keys.thread_indexes(thread_id, touched[1].decode(), "updated_at"):
+                for index in self.keys.thread_indexes(thread_id, decoded(touched[1]), "updated_at"):
                     self._sharded.publish(("ZADD", index, *only_listed, touched[0], thread_id))
 
-        script.write(steps.touch(record, (), us, iso_date, thread_id), correct)
+        script.write(steps.touch(record, (), now_us, thread_id), correct)
         self.extend(thread_id)
 
     def _declare_messages(self, thread_id: str, message_ids: Sequence[str]) -> None:
@@ -316,7 +312,7 @@ class ShardedThreadTransaction(ThreadTransaction):
             # that the commit is refused instead of removing a message that has come back.
             await tx.read(self.keys.thread(thread_id))
             holders = await self.db.get(list(pointer_of.values()))
-            copies = [id_ for id_, p in pointer_of.items() if holders[p] != thread_id.encode()]
+            copies = [id_ for id_, p in pointer_of.items() if holders[p] != encoded(thread_id)]
             if copies:
                 tx.drop(thread_id, copies)
 

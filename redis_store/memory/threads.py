@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from redis_store._engine import codecs, prepared_values, raw_fields
+from redis_store._engine import clock, codecs, prepared_values, raw_fields
 from redis_store._engine.arguments import (
     check_dates,
     check_dict,
@@ -62,7 +62,7 @@ class Threads(Repository):
         Raises:
             InvalidArgumentError: A bad id, a naive date, or metadata that JSON cannot express.
         """
-        thread = _check_thread(thread)
+        thread = await self._checked(thread)
         key, json = self._keys.thread(thread.id), codecs.encode_thread(thread)
 
         async def attempt(tx: ThreadTransaction) -> None:
@@ -81,7 +81,7 @@ class Threads(Repository):
             ThreadExistsError: Its id is taken; of racing calls exactly one wins.
             InvalidArgumentError: As ``save_thread``.
         """
-        thread = _check_thread(thread)
+        thread = await self._checked(thread)
         key, json = self._keys.thread(thread.id), codecs.encode_thread(thread)
 
         async def attempt(tx: ThreadTransaction) -> None:
@@ -102,7 +102,7 @@ class Threads(Repository):
         Raises:
             InvalidArgumentError: As ``save_thread``.
         """
-        thread = _check_thread(thread)
+        thread = await self._checked(thread)
         key, json = self._keys.thread(thread.id), codecs.encode_thread(thread)
         await keep_alive(self._db, [thread.id])
 
@@ -186,7 +186,7 @@ class Threads(Repository):
         """
         check_thread_id("thread_id", thread_id)
         check_id("resource_id", resource_id)
-        key = self._keys.thread(thread_id)
+        key, now = self._keys.thread(thread_id), await clock.now(self._db)
 
         async def attempt(tx: ThreadTransaction) -> Thread:
             outline = await read_outline(self._db, thread_id)
@@ -195,7 +195,7 @@ class Threads(Repository):
             before = codecs.decode_thread(key, outline.stored)
             if before.resource_id == resource_id:
                 return before
-            changes = {"resourceId": resource_id, "updatedAt": later_than(before.updated_at)}
+            changes = {"resourceId": resource_id, "updatedAt": later_than(before.updated_at, now)}
             json = raw_fields.patch(key, outline.stored, changes)
             thread = codecs.decode_thread(key, json)
             tx.expect({key: outline.stored})
@@ -236,6 +236,12 @@ class Threads(Repository):
             self._db, thread_id, lambda thread: thread is not None and due(thread)
         )
 
+    async def _checked(self, given: Thread) -> Thread:
+        """Return a copy of the thread as it is to be stored."""
+        thread = _check_thread(given)
+        await clock.date(self._db, given, thread)
+        return thread
+
     async def _change_thread(
         self,
         thread_id: str,
@@ -255,7 +261,7 @@ class Threads(Repository):
         Returns:
             The thread as it is now; ``None`` if it is unknown or belongs to another resource.
         """
-        key = self._keys.thread(thread_id)
+        key, now = self._keys.thread(thread_id), await clock.now(self._db)
 
         async def attempt(tx: ThreadTransaction) -> Thread | None:
             stored = await tx.read(key)
@@ -268,7 +274,7 @@ class Threads(Repository):
             changes = change(codecs.decode_thread(key, stored))
             if changes is None:
                 return thread
-            changes["updatedAt"] = later_than(thread.updated_at)
+            changes["updatedAt"] = later_than(thread.updated_at, now)
             json = raw_fields.patch(key, stored, changes)
             updated = codecs.decode_thread(key, json)
             _store(tx, key, json, thread, updated)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from redis_store._connections.commands import Argument, Command
+from redis_store._connections.commands import Argument, Command, decoded
 from redis_store._cursors import Cursor, beside
 from redis_store._engine import codecs
 from redis_store._engine.database import READ_CHUNK, Database
@@ -118,9 +118,9 @@ async def _read_once(db: Database, windows: Sequence[Window]) -> list[Slice] | N
         for id_, score, body in zip(reply.ids, reply.scores, reply.bodies, strict=True):
             if body is None:
                 # The removal needs only the ids.
-                dangling.append(Position(0, 0, window.thread_id, id_.decode()))
+                dangling.append(Position(0, 0, window.thread_id, decoded(id_)))
             else:
-                rows.append(_row(db, window.thread_id, id_.decode(), score, body))
+                rows.append(_row(db, window.thread_id, decoded(id_), score, body))
         slices.append(Slice(reply.total, reply.passed, rows))
     return None if await remove_dangling(db, dangling) else slices
 
@@ -293,7 +293,7 @@ async def positions(db: Database, windows: Sequence[Window]) -> list[tuple[int, 
             continue
         entries = zip(reply.ids, reply.scores, reply.values, strict=True)
         positions = [
-            Position(int(us), int(float(score)), window.thread_id, id_.decode())
+            Position(int(us), int(float(score)), window.thread_id, decoded(id_))
             for id_, score, us in entries
         ]
         found.append((reply.total, positions))

@@ -5,13 +5,14 @@ Tests: ``tests/contract/test_workflow_results.py``, ``tests/contract/test_workfl
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple, Self
 
 from msgspec import Raw
 
 from redis_store import json_values
-from redis_store._engine import raw_fields, splices
+from redis_store._engine import clock, raw_fields, splices
 from redis_store._engine.database import Database
 from redis_store._engine.fingerprints import fingerprint
 from redis_store._engine.indexes import RUNS
@@ -100,10 +101,10 @@ async def change_run(
     pending: list[PendingChange] = lock.pending
     mine = PendingChange(change)
 
-    async def attempt(changes: Sequence[PendingChange], tx: Transaction) -> None:
+    async def attempt(changes: Sequence[PendingChange], now: datetime, tx: Transaction) -> None:
         found = await find_run(db, RUN_NAMESPACE, workflow_name, run_id)
         size = 0 if found is None else len(found.json)
-        await db.compute(size, partial(_apply, tx, found, changes))
+        await db.compute(size, partial(_apply, tx, found, changes, now))
 
     # Those that a failed call has taken along are applied again by their own calls. So one that
     # must not be repeated neither goes along nor takes any.
@@ -116,7 +117,8 @@ async def change_run(
                 if repeatable:
                     together += [each for each in pending if each is not mine]
                     pending.clear()
-                await transact(db, partial(attempt, together), repeatable=repeatable)
+                now = await clock.now(db)
+                await transact(db, partial(attempt, together, now), repeatable=repeatable)
                 for each in together:
                     each.is_done = True
     finally:
@@ -125,23 +127,27 @@ async def change_run(
     return mine.result()
 
 
-def _apply(tx: Transaction, found: StoredRun | None, changes: Sequence[PendingChange]) -> None:
+def _apply(
+    tx: Transaction, found: StoredRun | None, changes: Sequence[PendingChange], now: datetime
+) -> None:
     """Apply changes to a run, one after another, and write the last outcome."""
     if found is None:
         for each in changes:
             each.outcome = None
     elif found.large is None:
-        _join(tx, found, changes)
+        _join(tx, found, changes, now)
     else:
-        _splice(tx, found, found.large, changes)
+        _splice(tx, found, found.large, changes, now)
 
 
-def _join(tx: Transaction, found: StoredRun, changes: Sequence[PendingChange]) -> None:
+def _join(
+    tx: Transaction, found: StoredRun, changes: Sequence[PendingChange], now: datetime
+) -> None:
     record = raw_fields.decode_fields(found.key, found.json)
     # A snapshot that is missing or stored as text has no fields: use its decoded form.
     fields = raw_fields.fields_of(record.get("snapshot")) or raw_fields.split(found.run.snapshot)
     snapshot, after = SplitSnapshot(fields), found
-    later = later_than(found.run.updated_at)
+    later = later_than(found.run.updated_at, now)
     record["updatedAt"] = Raw(json_values.encode(later))
     for each in changes:
         if each.apply(found.run, snapshot):
@@ -153,17 +159,21 @@ def _join(tx: Transaction, found: StoredRun, changes: Sequence[PendingChange]) -
 
 
 def _splice(
-    tx: Transaction, found: StoredRun, large: LargeRun, changes: Sequence[PendingChange]
+    tx: Transaction,
+    found: StoredRun,
+    large: LargeRun,
+    changes: Sequence[PendingChange],
+    now: datetime,
 ) -> None:
     snapshot, size = LargeSnapshot(large), len(found.json)
     is_changed = False
     for each in changes:
         if each.apply(large.head, snapshot):
-            now = snapshot.copy()
-            each.outcome = ChangedRun(size, now.decode, now.decode_field)
+            copy = snapshot.copy()
+            each.outcome = ChangedRun(size, copy.decode, copy.decode_field)
             is_changed = True
     if is_changed:
-        later = later_than(large.head.updated_at)
+        later = later_than(large.head.updated_at, now)
         edits = snapshot.splices(later)
         after = fingerprint(splices.apply(found.json, edits))
         tx.splice(found.key, found.condition(), edits, after)

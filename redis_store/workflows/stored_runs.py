@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from redis_store._connections.commands import decoded
 from redis_store._engine import codecs
 from redis_store._engine.database import Database
 from redis_store._engine.fingerprints import fingerprint, is_large
@@ -120,7 +121,7 @@ async def _read_key(
 async def _suffixed_keys(db: Database, key: str, listed: Sequence[bytes] = ()) -> list[str]:
     """Return the keys with a resource suffix that a run may have."""
     if not db.scans:
-        names = [db.keys.of_member(member.decode()) for member in listed]
+        names = [db.keys.of_member(decoded(member)) for member in listed]
         return [name for name in names if name.startswith(key + db.keys.run_suffix(""))]
     pattern = db.keys.suffixed_runs_pattern(key)
     return [name async for _, names in db.scan(pattern, "string") for name in names]

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Raw
 
 from redis_store import json_values
-from redis_store._engine import codecs, prepared_values, raw_fields
+from redis_store._engine import clock, codecs, prepared_values, raw_fields
 from redis_store._engine.arguments import (
     check_bound,
     check_date,
@@ -36,7 +36,7 @@ from redis_store._engine.keys import RUN_NAMESPACE
 from redis_store._engine.operations import Repository, operation, query, unbounded
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.json_values import MAX_DEPTH, is_array, is_object
-from redis_store.models import WorkflowRun, now
+from redis_store.models import WorkflowRun
 from redis_store.pages import Page, Paging
 from redis_store.workflows.run_changes import change_run
 from redis_store.workflows.snapshots import Snapshot
@@ -92,10 +92,10 @@ class WorkflowStore(Repository):
         begun = None if created_at is None else check_date("created_at", created_at)
         updated = None if updated_at is None else check_date("updated_at", updated_at)
         key = self._keys.run(namespace, workflow_name, run_id)
+        moment = updated if begun and updated else await clock.now(self._db)
 
         def replace(tx: Transaction, before: StoredRun | None) -> None:
             known = before.head if before else None
-            moment = now()
             run = WorkflowRun(
                 workflow_name=workflow_name,
                 run_id=run_id,

@@ -8,7 +8,7 @@ from secrets import token_hex
 
 import pytest
 
-from redis_store import BackendError, RedisStore
+from redis_store import BackendError, RedisStore, Thread
 from redis_store._connections.slots import slot_of
 from tests.support.deployments.clusters import Cluster
 from tests.support.deployments.sentinels import SentinelDeployment
@@ -75,6 +75,19 @@ async def test_other_databases_need_one_right_more(tmp_path: Path) -> None:
     async with _single(FIRST, tmp_path, *names) as server, RedisStore(_url(server) + "/3") as store:
         await store.memory.save_thread(thread())
         assert await store.memory.get_thread_by_id("t") is not None
+
+
+async def test_the_servers_clock_needs_one_right_more(tmp_path: Path) -> None:
+    """ST-01: TIME; without it nothing is written."""
+    async with _single(FIRST, tmp_path, "every store", '`clock="server"`') as server:
+        await use_everything(_url(server), server.url, clock="server")
+        async with Raw(server.url) as raw:
+            await raw("ACL", "SETUSER", "least", "-time")
+        async with RedisStore(_url(server), clock="server") as store:
+            with pytest.raises(BackendError) as caught:
+                await store.memory.create_thread(Thread(id="t", resource_id="u"))
+            assert caught.value.details["reason"] == "NOPERM"
+            assert await store.memory.get_thread_by_id("t") is None
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class Pair:
     """A deployment whose primaries have one replica each.
 
     Attributes:
+        deployment: What it is.
         url: Of the deployment.
         keys: Spells its keys.
     """
@@ -39,30 +40,30 @@ class Pair:
     def __init__(self, deployment: SentinelDeployment | Cluster) -> None:
         self.url = deployment.url
         self.keys = Keys(hash_tags=isinstance(deployment, Cluster))
-        self._deployment = deployment
+        self.deployment = deployment
 
     async def nodes(self, key: str) -> tuple[Node, Node]:
         """Return the primary and the replica that hold a key."""
-        if isinstance(self._deployment, SentinelDeployment):
-            return self._deployment.primary, self._deployment.replicas[0]
-        primary = await self._deployment.owner(slot_of(key))
-        return primary, (await self._deployment.replicas_of(primary))[0]
+        if isinstance(self.deployment, SentinelDeployment):
+            return self.deployment.primary, self.deployment.replicas[0]
+        primary = await self.deployment.owner(slot_of(key))
+        return primary, (await self.deployment.replicas_of(primary))[0]
 
     async def primaries(self) -> Sequence[Node]:
         """Return all primaries."""
-        if isinstance(self._deployment, SentinelDeployment):
-            return [self._deployment.primary]
-        return await self._deployment.primaries()
+        if isinstance(self.deployment, SentinelDeployment):
+            return [self.deployment.primary]
+        return await self.deployment.primaries()
 
     async def replicas(self) -> Sequence[Node]:
         """Return all replicas."""
-        if isinstance(self._deployment, SentinelDeployment):
-            return self._deployment.replicas
-        return await self._deployment.replicas()
+        if isinstance(self.deployment, SentinelDeployment):
+            return self.deployment.replicas
+        return await self.deployment.replicas()
 
     async def rejoin(self, node: Node) -> None:
         """Start a killed node as the replica that it was."""
-        await self._deployment.rejoin(node)
+        await self.deployment.rejoin(node)
 
 
 async def reset_statistics(nodes: Iterable[Node]) -> None:

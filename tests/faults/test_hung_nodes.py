@@ -15,6 +15,7 @@ from redis_store._connections.slots import slot_of
 from tests.faults.pairs import Pair, planned, standing_still
 from tests.support.deployments.clusters import Cluster
 from tests.support.deployments.nodes import LOCALHOST
+from tests.support.deployments.sentinels import SentinelDeployment
 from tests.support.deployments.servers import Server, server_binaries
 from tests.support.deployments.variants import FIRST
 from tests.support.records.builders import thread
@@ -89,32 +90,71 @@ async def test_calls_outlive_a_primary_that_hangs(owned: bool, tmp_path: Path) -
             assert await _seconds(store.memory.get_thread_by_id("t")) < 0.5
 
 
+Cut = tuple[RedisStore, list[CuttingProxy]]
+
+
+def _cutting(server: Server) -> CuttingProxy:
+    return CuttingProxy(server.socket, WORD.encode(), tcp=True)
+
+
 @asynccontextmanager
-async def _cut_server(server: Server) -> AsyncGenerator[tuple[RedisStore, list[CuttingProxy]]]:
+async def _cut_server(server: Server, _: Pair) -> AsyncGenerator[Cut]:
     async with (
-        CuttingProxy(server.socket, WORD.encode()) as proxy,
+        _cutting(server) as proxy,
         RedisStore(proxy.url, operation_timeout=TIMEOUT) as store,
     ):
         yield store, [proxy]
 
 
 @asynccontextmanager
-async def _cut_client(server: Server) -> AsyncGenerator[tuple[RedisStore, list[CuttingProxy]]]:
-    async with CuttingProxy(server.socket, WORD.encode()) as proxy:
+async def _cut_client(server: Server, _: Pair) -> AsyncGenerator[Cut]:
+    async with _cutting(server) as proxy:
         client: Any = cast("Any", aioredis.Redis).from_url(proxy.url)
         async with client, RedisStore(client=client, operation_timeout=TIMEOUT) as store:
             yield store, [proxy]
 
 
 @asynccontextmanager
-async def _cut_cluster(pair: Pair) -> AsyncGenerator[tuple[RedisStore, list[CuttingProxy]]]:
+async def _cut_sentinel(_: Server, pair: Pair) -> AsyncGenerator[Cut]:
+    if not isinstance(pair.deployment, SentinelDeployment):
+        pytest.skip("the other deployment has no sentinels")
+    async with (
+        _cutting(pair.deployment.primary) as proxy,
+        pair.deployment.monitored_at(_port(proxy), "cut") as url,
+        RedisStore(url, operation_timeout=TIMEOUT) as store,
+    ):
+        yield store, [proxy]
+
+
+@asynccontextmanager
+async def _cut_sentinel_client(_: Server, pair: Pair) -> AsyncGenerator[Cut]:
+    if not isinstance(pair.deployment, SentinelDeployment):
+        pytest.skip("the other deployment has no sentinels")
+    nodes = [(LOCALHOST, node.port) for node in pair.deployment.sentinels]
+    async with (
+        _cutting(pair.deployment.primary) as proxy,
+        pair.deployment.monitored_at(_port(proxy), "cut"),
+        AsyncExitStack() as stack,
+    ):
+        sentinel: Any = cast("Any", aioredis.Sentinel)(nodes)
+        for each in sentinel.sentinels:
+            stack.push_async_callback(each.aclose, close_connection_pool=True)
+        client = sentinel.master_for("cut")
+        await stack.enter_async_context(client)
+        store = RedisStore(client=client, operation_timeout=TIMEOUT)
+        yield await stack.enter_async_context(store), [proxy]
+
+
+@asynccontextmanager
+async def _cut_cluster(_: Server, pair: Pair) -> AsyncGenerator[Cut]:
+    if not isinstance(pair.deployment, Cluster):
+        pytest.skip("the other deployment is no cluster")
     async with AsyncExitStack() as stack:
         ports: dict[int, int] = {}
         proxies: list[CuttingProxy] = []
         for node in [*await pair.primaries(), *await pair.replicas()]:
-            proxy = CuttingProxy(node.socket, WORD.encode(), tcp=True)
-            proxies.append(await stack.enter_async_context(proxy))
-            ports[node.port] = int(proxy.url.rpartition(":")[2])
+            proxies.append(await stack.enter_async_context(_cutting(node)))
+            ports[node.port] = _port(proxies[-1])
 
         def remap(address: tuple[str, int]) -> tuple[str, int]:
             return address[0], ports[address[1]]
@@ -127,17 +167,23 @@ async def _cut_cluster(pair: Pair) -> AsyncGenerator[tuple[RedisStore, list[Cutt
         yield await stack.enter_async_context(store), proxies
 
 
-@pytest.mark.parametrize("kind", ["owned", "borrowed", "cluster"])
+def _port(proxy: CuttingProxy) -> int:
+    return int(proxy.url.rpartition(":")[2])
+
+
+_CUT = {
+    "owned": _cut_server,
+    "borrowed": _cut_client,
+    "sentinel": _cut_sentinel,
+    "sentinel, borrowed": _cut_sentinel_client,
+    "cluster": _cut_cluster,
+}
+
+
+@pytest.mark.parametrize("kind", _CUT)
 async def test_replies_that_are_cut_every_time(kind: str, pair: Pair, server: Server) -> None:
     """GEN-04: attempts become rare, as the reply may be the reason; the error says all that."""
-    if kind == "cluster" and not pair.keys.hash_tags:
-        pytest.skip("the other deployment is no cluster")
-    opened = (
-        _cut_cluster(pair)
-        if kind == "cluster"
-        else (_cut_server if kind == "owned" else _cut_client)(server)
-    )
-    async with opened as (store, proxies):
+    async with _CUT[kind](server, pair) as (store, proxies):
         await store.memory.save_thread(thread("t", title=WORD))
         with pytest.raises(BackendUnavailableError, match="in the middle of a reply") as caught:
             await store.memory.get_thread_by_id("t")

@@ -5,7 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from redis_store import BackendUnavailableError, MessagePatch, RedisStore, ThreadExistsError
+from redis_store import (
+    BackendUnavailableError,
+    Message,
+    MessagePatch,
+    RedisStore,
+    Thread,
+    ThreadExistsError,
+)
 from redis_store._connections.commands import Command, Replies
 from tests.support.deployments.place import Place
 from tests.support.records.builders import message, thread
@@ -197,3 +204,26 @@ async def test_a_push_is_not_repeated(store: RedisStore, forgetful: RedisStore) 
     assert caught.value.details["in_doubt"]
     assert await store.cache.list_from_to("l", 0) == [1]
     await store.cache.clear()
+
+
+async def test_a_message_has_the_date_that_is_stored(store: RedisStore, place: Place) -> None:
+    """ST-04, MSG-02: by the server's clock too, a repeated write changes no date."""
+    await store.memory.save_thread(thread())
+    async with place.store(clock="server") as forgetful:
+        for name in "ab":
+            given = Message(id=name, thread_id="t", resource_id="u", role="user", content=name)
+            lost = _lose_next_reply(forgetful)
+            saved = await forgetful.memory.save_messages([given])
+            assert lost
+            assert saved == [given] == await store.memory.list_messages_by_id([name])
+    assert [each.id for each in await store.memory.list_messages("t")] == ["a", "b"]
+
+
+async def test_a_record_has_the_dates_that_are_stored(store: RedisStore, place: Place) -> None:
+    """ST-04, THR-04: as for messages."""
+    async with place.store(clock="server") as forgetful:
+        given = Thread(id="t", resource_id="u")
+        lost = _lose_next_reply(forgetful)
+        assert await forgetful.memory.create_thread(given) == given
+        assert lost
+        assert await store.memory.get_thread_by_id("t") == given

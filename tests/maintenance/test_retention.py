@@ -19,7 +19,7 @@ from tests.support.wire.raw import Raw
 
 DAY = timedelta(days=1)
 DAY_US = 86_400_000_000
-NOW = "redis_store.maintenance.retention.now"
+NOW = "redis_store.models.now"
 
 # Every kind, ten days.
 ALL = Retention(

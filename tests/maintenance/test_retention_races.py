@@ -23,7 +23,7 @@ LATER = 1_000_000
 @pytest.fixture(autouse=True)
 def _tenth_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit of ten days is T0."""
-    monkeypatch.setattr("redis_store.maintenance.retention.now", lambda: T0 + 10 * DAY)
+    monkeypatch.setattr("redis_store.models.now", lambda: T0 + 10 * DAY)
 
 
 async def _pruned_while(

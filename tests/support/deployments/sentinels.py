@@ -1,7 +1,8 @@
 """A primary, its replicas, and the sentinels that watch them, as real processes."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,18 @@ class SentinelDeployment(Deployment):
     def url_as(self, username: str, password: str) -> str:
         """Build the URL for a user of primary and replicas."""
         login = f"{quote(username)}:{quote(password, safe='')}@" if password else ""
-        hosts = ",".join(f"{LOCALHOST}:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis+sentinel://{login}{hosts}/{self.service}/0"
+        return self._url_of(self.service, login)
+
+    @asynccontextmanager
+    async def monitored_at(self, port: int, service: str) -> AsyncGenerator[str]:
+        """Have the sentinels name the primary by another port too, as a service with this URL."""
+        for sentinel in self.sentinels:
+            await sentinel("SENTINEL", "MONITOR", service, LOCALHOST, port, self._quorum)
+        try:
+            yield self._url_of(service)
+        finally:
+            for sentinel in self.sentinels:
+                await sentinel("SENTINEL", "REMOVE", service)
 
     async def primary_address(self) -> tuple[str, int]:
         """Ask one of the running sentinels where the primary is."""
@@ -124,6 +135,10 @@ class SentinelDeployment(Deployment):
         await until(primary.in_sync, "its primary knows it", 10)
         for sentinel in self._running():
             await until(partial(self._sees, sentinel, node), "a sentinel sees that it is back", 15)
+
+    def _url_of(self, service: str, login: str = "") -> str:
+        hosts = ",".join(f"{LOCALHOST}:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://{login}{hosts}/{service}/0"
 
     async def _set_up(self) -> None:
         await self._start(self.primary)
