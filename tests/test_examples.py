@@ -238,7 +238,7 @@ async def web_chat(url: str) -> AsyncGenerator[AsyncClient]:
     process = await create_subprocess_exec(*command, "--url", url, "--port", str(port))
     try:
         async with AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            await until(partial(_is_up, client), "web chat up")
+            await until(partial(_is_up, client), "web chat up", timeout=20)
             yield client
     finally:
         process.terminate()
