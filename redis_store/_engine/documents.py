@@ -76,8 +76,8 @@ class Documents:
     ) -> Version | None:
         """Store a document and its index entries, in one step.
 
-        One round trip; if an entry of the stored document has another index or text, one more, and
-        in the hash-tagged layout three, unless ``expect`` is its version.
+        One round trip. If the stored document has an entry in another index, or with another text,
+        one more without ``expect``, and three more in the hash-tagged layout.
 
         Args:
             id: The document.

@@ -267,7 +267,7 @@ def _listed(key: str, reply: Reply) -> list[Listed]:
 
 def _parse(key: str, member: bytes, score: float) -> Listed:
     try:
-        text, _, id_ = member.decode().partition("\0")
+        text, id_ = member.decode().split("\0", 1)
         return Listed(split(id_), score, text)
     except ValueError as exc:
         raise CorruptRecordError(key, f"the member {member!r} names no record") from exc

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from redis_store import CorruptRecordError
+from redis_store import BackendError, CorruptRecordError
 from redis_store._engine.database import Database
 from redis_store._engine.integration_keys import IntegrationKeys
 from redis_store._engine.logs import Item, Logs
@@ -213,7 +213,7 @@ async def test_an_append_to_a_key_of_another_type_writes_nothing(
     logs: Logs, keys: IntegrationKeys, raw: Raw, damaged: str
 ) -> None:
     await raw("SET", keys.key(damaged, "u", "s"), "x")
-    with pytest.raises(Exception, match="WRONGTYPE"):
+    with pytest.raises(BackendError, match="another type"):
         await logs.append(("u", "s"), items("a"), fields={"x": "1"})
     for kind in ("session", "session_items", "session_tokens"):
         assert await raw("EXISTS", keys.key(kind, "u", "s")) == (kind == damaged)
