@@ -10,7 +10,7 @@ tokens    sorted set   tokens of the last 1,000 appends by date in µs, a minute
 
 A token makes an append repeatable: if its reply is lost, it is sent again, and found applied.
 
-Tests: ``tests/integrations/test_logs.py``, ``tests/integrations/test_log_faults.py``.
+Tests: ``tests/integrations/test_logs.py``, ``tests/integrations/test_lost_replies.py``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -194,7 +194,7 @@ class Logs:
         await self._db.send([("UNLINK", self._of(id)[1]), *self._keep_alive(id)])
 
     async def delete(self, id: Id, *, unchanged_since_us: int | None = None) -> bool:
-        """Delete a log. In the hash-tagged layout its index entries go in a second round trip.
+        """Delete a log. Two round trips more in the hash-tagged layout, if an index lists it.
 
         Args:
             id: The log.

@@ -17,6 +17,7 @@ from tests.support.deployments.variants import on_each_topology
 from tests.support.schedules.cancellation import How, cancelled_at
 from tests.support.schedules.lost_replies import lose_next_reply
 from tests.support.schedules.round_trip_gates import gated_store
+from tests.support.schedules.waiting import until
 
 ALL = ("all",)
 
@@ -146,6 +147,26 @@ async def test_the_winner_of_a_version_is_told_so(
         version = put
     ((entry, found),) = await documents_of(opened).list_by(ALL)
     assert (entry.score, found.body, found.version) == (2, b"2", version)
+
+
+@on_each_topology
+async def test_a_log_that_is_stored_again_during_its_deletion_stays_listed(
+    opened: RedisStore, place: Place
+) -> None:
+    """Another writer comes before each request of the call that deletes it."""
+    logs = logs_of(opened)
+    async with gated_store(place) as (store, gate):
+        gate.shut = True
+        deletion = asyncio.ensure_future(logs_of(store).delete(("l",)))
+        while not deletion.done():
+            await until(lambda: gate.holds or deletion.done(), "a request or the end")
+            if gate.holds:
+                await logs.append(("l",))
+                gate.let_through()
+        assert await deletion
+    exists = await logs.read(("l",)) is not None
+    assert exists == place.keys.hash_tags, "in the plain layout there is one request"
+    assert len(await logs.list_by(ALL)) == exists
 
 
 @pytest.mark.parametrize("how", ["task", "scope"])
