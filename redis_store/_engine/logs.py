@@ -21,13 +21,13 @@ from struct import error as StructError  # noqa: N812 - a class
 from typing import Literal, NamedTuple
 
 from redis_store._connections.commands import Argument, Command, Reply, pairs
-from redis_store._engine import steps
+from redis_store._engine import clock, steps
 from redis_store._engine.database import Database
 from redis_store._engine.hash_indexes import HashIndexes, Id, IndexEntry, Stored
 from redis_store._engine.integration_keys import IntegrationKeys
 from redis_store._engine.scripts import LOG_READ
 from redis_store._engine.slot_script import SlotScript
-from redis_store._engine.timestamps import now_us, to_ms
+from redis_store._engine.timestamps import epoch_us, to_ms
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import CorruptRecordError
 
@@ -123,7 +123,7 @@ class Logs:
         Returns:
             Whether it was applied; ``False`` if the log is not as expected.
         """
-        mark = _Mark(now_us(), token_hex(8))
+        mark = _Mark(epoch_us(await clock.now(self._db)), token_hex(8))
 
         async def attempt(tx: Transaction) -> bool:
             if tx.known:

@@ -14,11 +14,11 @@ from redis_store._engine.documents import Documents
 from redis_store._engine.hash_indexes import Id, IndexEntry, Listed
 from redis_store._engine.integration_keys import IntegrationKeys
 from redis_store._engine.logs import Item, Logs
-from redis_store._engine.timestamps import now_us
+from redis_store._engine.timestamps import epoch_us
 from redis_store.maintenance import Integration, Report, Retention, hash_records, integrations
 from redis_store.maintenance.hash_records import HashVerification, erase, prune
 from redis_store.maintenance.integrations import Removal, register
-from redis_store.models import IntegrationRecord
+from redis_store.models import IntegrationRecord, now
 from tests.integrations.conftest import database_of
 from tests.support.deployments.place import Place
 from tests.support.deployments.variants import on_each_topology
@@ -174,7 +174,9 @@ async def test_old_logs_are_pruned_and_used_ones_stay(
     logs, _ = _kinds(db)
     await furnish(db, "ana", "bob")
     for owner in ("ana", "bob"):
-        await raw("HSET", logs.indexes.record((owner, "0")), "updated", now_us() - 2 * HOUR_US)
+        await raw(
+            "HSET", logs.indexes.record((owner, "0")), "updated", epoch_us(now()) - 2 * HOUR_US
+        )
     await logs.indexes.restore([("ana", "0"), ("bob", "0")])
     # Entries that are wrong: a log that was used since, and one that is gone.
     every = logs.indexes.index(ALL)
