@@ -23,6 +23,7 @@ from redis_store.memory import MemoryStore
 from redis_store.models import (
     ClonedThread,
     CopiedThread,
+    IntegrationRecord,
     Message,
     MessagePatch,
     Resource,
@@ -54,6 +55,7 @@ __all__ = [
     "Erased",
     "Finding",
     "Include",
+    "IntegrationRecord",
     "InvalidArgumentError",
     "MemoryStore",
     "Message",

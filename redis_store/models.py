@@ -217,8 +217,24 @@ class Score(WireForm, kw_only=True, rename="camel", omit_defaults=True):
     updated_at: datetime = msgspec.field(default_factory=_now_by_default)
 
 
+class IntegrationRecord(WireForm, kw_only=True):
+    """A record of an integration, as it is exported.
+
+    Attributes:
+        integration: The integration: ``"google_adk"``.
+        kind: What it is there: ``"session"``.
+        id: Its id there.
+        content: All of it, a JSON value.
+    """
+
+    integration: str
+    kind: str
+    id: str
+    content: Any
+
+
 # What a store keeps of a resource.
-Record = Thread | Message | Resource | WorkflowRun | Score
+Record = Thread | Message | Resource | WorkflowRun | Score | IntegrationRecord
 
 
 class ClonedThread(WireForm, kw_only=True):

@@ -9,6 +9,7 @@ from redis_store import cache
 from redis_store._connections.addresses import Topology
 from redis_store._connections.connecting import ReadFrom
 from redis_store._engine.arguments import check_count, check_id
+from redis_store._engine.integration_keys import everything_of
 from redis_store._engine.operations import iteration, operation, unbounded
 from redis_store._lifecycle import Lifecycle
 from redis_store.cache import CacheStore
@@ -189,13 +190,7 @@ class RedisStore:
     async def get_store(self, name: str) -> Domain | None: ...
     async def get_store(self, name: str) -> Domain | None:
         """Return the domain of that name, or ``None``."""
-        domains: dict[str, Domain] = {
-            "memory": self._memory,
-            "workflows": self._workflows,
-            "scores": self._scores,
-            "cache": self._cache,
-        }
-        return domains.get(name)
+        return getattr(self, name) if name in ("memory", "workflows", "scores", "cache") else None
 
     def get_client(self) -> "Redis | RedisCluster":
         """Return the underlying ``redis.asyncio`` client.
@@ -259,9 +254,7 @@ class RedisStore:
         Needed once for a large database; ``init`` does it for one of at most 10,000 keys. Scans
         the keyspace five times, 200 records at once, while the store is in use; what is written
         meanwhile stays. Stopped at any point, it goes on from there when called again.
-
-        Args:
-            progress: Called after each batch with how many keys of a kind are done.
+        ``progress`` is called after each batch.
         """
         await Reindexing(self._db).run(progress)
 
@@ -313,8 +306,8 @@ class RedisStore:
         """Remove everything that belongs to a resource, usually a user, from every domain.
 
         That is its threads with all their messages, whoever wrote them; its messages in others'
-        threads; its workflow runs, scores, working memory and metadata. Bounded memory, while the
-        store is in use. Cancelled or killed at any point, it goes on when called again.
+        threads; its runs, scores, working memory and metadata; its records in integrations that are
+        imported. Bounded memory, while in use. Cancelled or killed, it goes on when called again.
 
         A thread costs two round trips (more if long, or in the hash-tagged layout), 20 runs cost
         four. Scores have no index by resource: all are read, 500 in two round trips.
@@ -335,14 +328,21 @@ class RedisStore:
 
         The ``Resource``; its threads, each followed by its messages; its messages in others'
         threads; its runs; its scores: each from the oldest on (on a cluster, scores are in 32 such
-        series). With ``indexes="scan"`` all messages follow after the threads, each kind in any
-        order. Bounded memory, but a scan keeps the keys of what it returned. All scores are read.
+        series); integrations' records. With ``indexes="scan"`` all messages follow the threads, in
+        any order. Bounded memory, but a scan keeps the keys it returned. All scores are read.
 
         Raises:
             CorruptRecordError: One of its records is corrupt; all others were returned before.
         """
         check_id("resource_id", resource_id)
         return Export(self._db, resource_id).records()
+
+    @unbounded
+    async def dangerously_clear_integrations(self, name: str | None = None) -> None:
+        """Remove what one integration or all stored, imported or not. Scans the whole keyspace."""
+        if name is not None:
+            check_id("name", name)
+        await self._db.clear(everything_of(self._db.keys, name))
 
     @operation
     async def ping(self) -> bool:

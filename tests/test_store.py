@@ -155,6 +155,7 @@ def test_the_public_names_of_a_store_are_those_of_its_api() -> None:
         *("id", "indexes", "topology", "memory", "workflows", "scores", "cache"),
         *("init", "close", "ping", "from_url", "get_client", "get_store"),
         *("prune", "sync", "reindex", "verify", "erase_resource", "export_resource"),
+        "dangerously_clear_integrations",
     }
 
 

@@ -37,17 +37,20 @@ class Replies(list[Reply]):
 
 
 class Script:
-    """A Lua script: loaded when a store connects, run by its SHA-1 digest from then on.
+    """A Lua script, run by its SHA-1 digest.
 
     Constructing one registers it in ``SCRIPTS``.
 
     Args:
         source: The Lua code.
         read_only: Whether it never writes, so that a replica may run it.
+        on_demand: Whether a server gets it when it is first run, with one round trip more; else it
+            is loaded when a store connects.
     """
 
-    def __init__(self, source: str, *, read_only: bool = False) -> None:
+    def __init__(self, source: str, *, read_only: bool = False, on_demand: bool = False) -> None:
         self.source = source
+        self.on_demand = on_demand
         # Redis names scripts by SHA-1; nothing here depends on its strength.
         self.sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
         SCRIPTS[self.sha] = self
@@ -67,8 +70,8 @@ class Script:
         return ("EVAL", self.source, *command[2:])
 
 
-# Every script by its digest. The handshake loads them all; after NOSCRIPT, a script is found here
-# and sent as source.
+# Every script by its digest. The handshake loads those that are not on demand; after NOSCRIPT, a
+# script is found here and sent as source.
 SCRIPTS: dict[str, Script] = {}
 
 # Commands that never write; scripts that never write, by digest and by source (EVALSHA and EVAL).

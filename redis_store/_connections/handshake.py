@@ -17,7 +17,7 @@ MIN_VERSION = (6, 2)
 
 
 async def prepare(deployment: Deployment, eviction: EvictionWarning, *, clustered: bool) -> None:
-    """Discover the deployment, check its primaries and load every script into each.
+    """Discover the deployment, check its primaries and load the scripts into each.
 
     One round trip after the discovery.
 
@@ -31,7 +31,8 @@ async def prepare(deployment: Deployment, eviction: EvictionWarning, *, clustere
     """
     await _discover(deployment)
     checks: list[Command] = [("INFO", "server"), *([("CLUSTER", "INFO")] if clustered else [])]
-    commands = [*checks, *(script.load() for script in SCRIPTS.values())]
+    loads = [script.load() for script in SCRIPTS.values() if not script.on_demand]
+    commands = [*checks, *loads]
     by_primary = await deployment.send_to_primaries([*commands, ASK_POLICY])
     for replies in by_primary:
         _check(replies[:-1], clustered=clustered)

@@ -172,7 +172,7 @@ def _holds(scripts: Sequence[SlotScript], conflicts: Values) -> bool:
 
 
 async def _rewrite(db: Database, written: Values) -> int | None:
-    """Rewrite a value in place, and return how many replicas confirm it.
+    """Rewrite a key in place, and return how many replicas confirm it.
 
     WAIT covers the writes of its own connection, and the one that ran the scripts is gone. ``None``
     if every key was deleted: nothing is left to rewrite.

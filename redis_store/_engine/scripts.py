@@ -2,6 +2,9 @@
 
 A Lua file names the files that it needs, and what it uses of each, so that it can be read alone:
 ``--- @include "lib/time"   to_us, to_iso``. Includes are resolved when this module is imported.
+
+Scripts of the domains are loaded when a store connects. Those of integrations are on demand: who
+uses none of them pays for none.
 """
 
 import re
@@ -19,7 +22,8 @@ def source(path: str, folder: Traversable = _FOLDER) -> str:
 
     Args:
         path: The file, without its suffix: ``lib/time``.
-        folder: The folder that paths are relative to.
+        folder: The folder that paths are relative to; a file that is not there is one of
+            ``_engine/lua``.
 
     Raises:
         ImportError: A file is missing, or includes itself, directly or not.
@@ -37,8 +41,9 @@ def _collect(
         raise ImportError(f"Lua files include each other: {trail}")
     if path in parts:
         return
-    file = folder.joinpath(*f"{path}.lua".split("/"))
-    if not file.is_file():
+    places = [place.joinpath(*f"{path}.lua".split("/")) for place in (folder, _FOLDER)]
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
         raise ImportError(f"no such Lua file: {trail}")
     text = file.read_text("utf-8")
     for included in _INCLUDE.findall(text):
@@ -50,6 +55,21 @@ def _code(text: str) -> str:
     """Leave out comments and blank lines: only code is sent to servers."""
     lines = (line for line in text.splitlines() if line.strip())
     return "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+
+
+def of_integration(package: str, path: str, *, read_only: bool = False) -> Script:
+    """Build a script of an integration, on demand: a file of the folder ``lua`` in its package.
+
+    Args:
+        package: The package: ``__package__``.
+        path: The file, without its suffix. It may include files of ``_engine/lua``.
+        read_only: Whether it never writes, so that a replica may run it.
+
+    Raises:
+        ImportError: See ``source``.
+    """
+    code = source(path, files(package) / "lua")
+    return Script(code, read_only=read_only, on_demand=True)
 
 
 COMMIT = Script(source("commit"))
@@ -66,3 +86,4 @@ CACHE_PUSH = Script(source("cache_push"))
 CACHE_INCREMENT = Script(source("cache_increment"))
 CACHE_PUSH_INDEXED = Script(source("cache_push_indexed"))
 CACHE_RAISE = Script(source("cache_raise"))
+LOG_READ = Script(source("log_read"), read_only=True, on_demand=True)

@@ -129,6 +129,22 @@ def expect_no_other_owner(record: str, resource_id: str) -> Step:
     return Step("expect_no_other_owner", [record], [resource_id])
 
 
+def expect_field(key: str, field: str, values: Sequence[str | bytes] = ()) -> Step:
+    """Refuse unless the field has one of n values ('' for a missing one), or exists if n is 0.
+
+    KEYS: hash. ARGV: field, n, n values.
+    """
+    return Step("expect_field", [key], [field, len(values), *values])
+
+
+def expect_score(key: str, member: str, score: float | None) -> Step:
+    """Refuse unless the sorted set has the member with this score ('' if it is missing).
+
+    KEYS: sorted set. ARGV: member, score.
+    """
+    return Step("expect_score", [key], [member, "" if score is None else score])
+
+
 def unclaimed(pointers: Sequence[str], thread_id: str) -> Step:
     """Refuse unless each message pointer is missing or names the thread; see `claim`.
 

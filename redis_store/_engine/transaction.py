@@ -21,6 +21,7 @@ from redis_store._engine.fingerprints import Fingerprint, fingerprint, is_large
 from redis_store._engine.sharded_commit import ShardedCommit
 from redis_store._engine.slot_script import LONG, SlotScript
 from redis_store._engine.splices import Splice
+from redis_store._engine.steps import Step
 from redis_store.errors import ConcurrentUpdateError
 
 # Each round of contending writers has a winner, so this many can race on one record.
@@ -91,6 +92,20 @@ class Transaction:
         """Refuse unless each string exists."""
         for group in self.keys.by_slot(keys):
             self._script(group[0]).conditions.append(steps.expect_present(group))
+
+    def require(self, condition: Step, after: bytes | None = None) -> None:
+        """Add a condition on one key.
+
+        Args:
+            condition: Its step.
+            after: What a conflict would report once the transaction is applied, if its own writes
+                break the condition: that proves it if its reply is lost.
+        """
+        (key,) = condition.keys
+        script = self._script(key)
+        script.conditions.append(condition)
+        if after is not None:
+            script.values_after[key] = after
 
     def set(self, key: str, value: bytes | str) -> None:
         """Store a string."""

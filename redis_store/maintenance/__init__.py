@@ -2,6 +2,7 @@
 
 from redis_store.maintenance.erasure import Erasure
 from redis_store.maintenance.export import Export
+from redis_store.maintenance.integrations import Integration, register
 from redis_store.maintenance.reindex import Reindexing, adopt
 from redis_store.maintenance.report import Erased, Finding, Progress, Report
 from redis_store.maintenance.retention import Pruned, Pruning, Retention
@@ -12,6 +13,7 @@ __all__ = [
     "Erasure",
     "Export",
     "Finding",
+    "Integration",
     "Progress",
     "Pruned",
     "Pruning",
@@ -20,4 +22,5 @@ __all__ = [
     "Retention",
     "Verification",
     "adopt",
+    "register",
 ]

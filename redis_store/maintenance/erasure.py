@@ -25,6 +25,7 @@ from redis_store._engine.indexes import (
 )
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.maintenance.candidates import Batch, Candidates
+from redis_store.maintenance.integrations import registered
 from redis_store.maintenance.message_erasure import MessageErasure, in_one_piece
 from redis_store.maintenance.reindex import recount
 from redis_store.maintenance.report import Erased, ErasureTally, Progress
@@ -59,7 +60,14 @@ class Erasure:
         existed = await self._db.command("EXISTS", self._keys.resource(self._resource_id))
         await delete_resource(self._db, self._resource_id)
         self._tally.add("resources", existed)
+        await self._erase_integrations()
         return self._tally.result()
+
+    async def _erase_integrations(self) -> None:
+        for integration in registered():
+            if integration.erase is not None:
+                async for erased in integration.erase(self._db, self._resource_id):
+                    self._tally.add(integration.name, erased)
 
     async def _erase_kind(self, kind: Kind[Any], erase: Erase) -> None:
         """Erase the records of a kind, and the stale entries of the indexes that led to them."""

@@ -3,7 +3,7 @@
 Tests: ``tests/maintenance/test_export.py``.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from redis_store._engine import codecs
@@ -11,6 +11,7 @@ from redis_store._engine.database import Database
 from redis_store._engine.indexes import MESSAGES, RUNS, SCORES, THREADS, UNLISTED_RUNS, Kind
 from redis_store.errors import CorruptRecordError
 from redis_store.maintenance.candidates import Candidates, walk
+from redis_store.maintenance.integrations import registered
 from redis_store.models import Message, Record, Thread
 
 
@@ -26,7 +27,7 @@ class Export:
         self._corrupt: CorruptRecordError | None = None
 
     async def records(self) -> AsyncIterator[Record]:
-        """Iterate over the resource, its threads and messages, runs and scores, in this order.
+        """Iterate over the resource, its threads and messages, runs, scores, and integrations'.
 
         Raises:
             CorruptRecordError: One of its records is corrupt; all others were returned.
@@ -39,11 +40,17 @@ class Export:
             except CorruptRecordError as error:
                 self._note_corrupt(error)
         messages = self._scanned_messages() if self._db.scans else self._messages_elsewhere()
-        for part in (self._threads(), messages, self._runs(), self._of(SCORES)):
+        domains = self._threads(), messages, self._runs(), self._of(SCORES)
+        for part in (*domains, *self._of_integrations()):
             async for record in part:
                 yield record
         if self._corrupt is not None:
             raise self._corrupt
+
+    def _of_integrations(self) -> Iterator[AsyncIterator[Record]]:
+        for integration in registered():
+            if integration.export is not None:
+                yield integration.export(self._db, self._candidates.resource_id)
 
     async def _threads(self) -> AsyncIterator[Thread | Message]:
         async for thread in self._of(THREADS):

@@ -76,6 +76,7 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
         runs: Its workflow runs.
         scores: Its scores.
         resources: 1 if it had working memory or metadata.
+        integrations: Records by integration. Those of one that was not imported stay.
         unreadable: The keys of corrupt records that may be its own; they stay. The first 1,000.
     """
 
@@ -84,6 +85,7 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     runs: int = 0
     scores: int = 0
     resources: int = 0
+    integrations: dict[str, int] = {}
     unreadable: list[str] = []
 
 
@@ -96,7 +98,7 @@ class ErasureTally:
         self._unreadable: dict[str, None] = {}
 
     def add(self, kind: str, erased: int) -> None:
-        """Count removed records of a kind, at the end of a batch."""
+        """Count removed records of a kind, or of an integration, at the end of a batch."""
         self._erased[kind] += erased
         if self._progress is not None:
             self._progress(Progress(kind, self._erased[kind]))
@@ -108,4 +110,6 @@ class ErasureTally:
 
     def result(self) -> Erased:
         """Return what was removed."""
-        return Erased(**self._erased, unreadable=[*self._unreadable])
+        kinds = {kind: n for kind, n in self._erased.items() if kind in Erased.__struct_fields__}
+        integrations = {name: n for name, n in self._erased.items() if n and name not in kinds}
+        return Erased(**kinds, integrations=integrations, unreadable=[*self._unreadable])

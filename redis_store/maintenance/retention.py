@@ -1,7 +1,7 @@
 """Retention: maximum ages of records, and removal of older ones."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry,
 from redis_store._engine.timestamps import epoch_us, to_us
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import ConfigurationError, CorruptRecordError
+from redis_store.maintenance.integrations import Removal, registered
 from redis_store.maintenance.report import Progress
 from redis_store.memory.message_filter import Filter
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
@@ -26,9 +27,6 @@ from redis_store.models import Thread
 # A record without a date reads as of 1970; as nobody knows its age, it stays.
 _UNDATED_US = 0
 
-# Removes one batch and returns how many records it had.
-Removal = Callable[[], Awaitable[int]]
-
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """The maximum age of each kind of record; ``None`` is for ever.
@@ -39,6 +37,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
         resources: Since a resource's last update.
         snapshots: Since a workflow run's last update.
         scores: Since a score was created.
+        integrations: Since the last update of what an integration stores as one, such as a session.
 
     Raises:
         ConfigurationError: An age is not positive.
@@ -49,6 +48,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     resources: timedelta | None = None
     snapshots: timedelta | None = None
     scores: timedelta | None = None
+    integrations: timedelta | None = None
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -123,6 +123,13 @@ class Pruning:
         }
         if self._retention.messages is not None:
             due["messages"] = self._due_messages(_limit(now, self._retention.messages))
+        if self._retention.integrations is not None:
+            limit_us = _limit(now, self._retention.integrations)
+            due |= {
+                integration.name: integration.prune(self._db, limit_us)
+                for integration in registered()
+                if integration.prune is not None
+            }
         return due
 
     async def _due(self, rule: _Rule, limit_us: int) -> AsyncIterator[Removal]:

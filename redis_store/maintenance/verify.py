@@ -11,6 +11,7 @@ from redis_store._connections.commands import decoded
 from redis_store._engine.database import SCAN_CHUNK, Database
 from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, entries_of
 from redis_store._engine.transaction import Transaction
+from redis_store.maintenance.integrations import registered
 from redis_store.maintenance.report import Report
 from redis_store.maintenance.verify_threads import ThreadCheck
 
@@ -30,6 +31,9 @@ class Verification:
             await self._check_records(kind)
             await self._check_indexes(kind)
         await ThreadCheck(self._db, self.report, repair=self._repair).run()
+        for integration in registered():
+            if integration.verify is not None:
+                await integration.verify(self._db, self.report, repair=self._repair)
         return self.report
 
     async def _check_records(self, kind: Kind[Any]) -> None:

@@ -15,6 +15,7 @@ from tests.support.deployments.sentinels import SentinelDeployment
 from tests.support.deployments.servers import Server, server_binaries
 from tests.support.records.all_calls import use_everything
 from tests.support.records.builders import thread
+from tests.support.records.integration_calls import use_integrations
 from tests.support.wire.raw import Raw, connect_raw
 
 FIRST, *_, LAST = server_binaries().values()
@@ -22,6 +23,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 PASSWORD = token_hex(8)
 REPLICAS = "reads from a cluster's replicas"
 SENTINELS = "the sentinels' own user"
+INTEGRATIONS = "integrations"
 
 
 def _documented() -> dict[str, str]:
@@ -67,6 +69,19 @@ async def test_the_documented_rights_suffice_for_every_call(
         if server_name != "redis-6.2":  # it does not count a subcommand by its own name
             allowed = set(re.findall(r"\+(\S+)", RIGHTS["every store"]))
             assert allowed <= (await raw.commandstats()).keys(), "each right is needed"
+
+
+async def test_integrations_need_the_rights_of_their_row(
+    server_name: str, binary: str, tmp_path: Path
+) -> None:
+    """ST-01: and each of them."""
+    async with _single(binary, tmp_path, "every store", INTEGRATIONS) as server:
+        for hash_tags in (False, True):
+            async with RedisStore(_url(server), hash_tags=hash_tags) as store:
+                await use_integrations(store)
+        async with Raw(server.url) as raw:
+            stats = await raw.commandstats()
+            assert set(re.findall(r"\+(\S+)", RIGHTS[INTEGRATIONS])) <= stats.keys(), server_name
 
 
 async def test_other_databases_need_one_right_more(tmp_path: Path) -> None:
@@ -144,10 +159,12 @@ async def test_the_documented_rights_suffice_with_sentinels(tmp_path: Path) -> N
 
 async def test_the_documented_rights_suffice_on_a_cluster(tmp_path: Path) -> None:
     """ST-01: with reads from replicas, and while a slot moves to another node."""
-    names = "every store", "a cluster", REPLICAS, "`min_replicas`"
+    names = "every store", INTEGRATIONS, "a cluster", REPLICAS, "`min_replicas`"
     async with Cluster(FIRST, workdir=tmp_path, users=[_user(*names)]) as cluster:
         url = cluster.url_as("least", PASSWORD)
         await use_everything(url, cluster.url, min_replicas=1)
+        async with RedisStore(url, min_replicas=1) as store:
+            await use_integrations(store)
         async with RedisStore(url, read_from="replica") as store:
             await _use_a_moving_slot(store, cluster)
         async with connect_raw(cluster.url) as raw:

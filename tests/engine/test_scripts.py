@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from redis_store._connections.commands import Script
+from redis_store._connections.commands import Script, is_read
 from redis_store._engine import scripts
 from redis_store._engine.scripts import source
 
@@ -19,7 +19,9 @@ SCRIPTS = [path for path in PATHS if "/" not in path]
 
 _INCLUDE = re.compile(r'^--- @include "(.+?)" +(.+)$', re.MULTILINE)
 # What Lua itself gives a script, and what Redis does.
-_GIVEN = re.compile(r"KEYS|ARGV|redis|cjson|string|table|math|unpack|pcall|i?pairs|tonumber|_")
+_GIVEN = re.compile(
+    r"KEYS|ARGV|redis|cjson|struct|string|table|math|unpack|pcall|i?pairs|tonumber|_"
+)
 _KEYWORDS = re.compile(
     "and|break|do|else|elseif|end|false|for|function|if|in|local|nil|not|or|repeat|return|then|true"
     "|until|while"
@@ -108,6 +110,23 @@ def test_each_file_is_included_once_in_the_order_of_first_need(tmp_path: Path) -
     )
     expected = "local C = 1\nlocal D = 2 -- but this is\nlocal B = C + D\nreturn B + C"
     assert source("a", folder) == expected
+
+
+def test_a_script_of_an_integration_is_on_demand_and_may_include_the_librarys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lua").mkdir()
+    _folder(
+        tmp_path / "lua",
+        a='--- @include "lib/chunks"   in_chunks\n--- @include "b"   B\nreturn in_chunks(B)\n',
+        b="local B = {}\n",
+    )
+    monkeypatch.setattr(scripts, "files", {"toys": tmp_path}.__getitem__)
+    monkeypatch.setattr("redis_store._connections.commands.SCRIPTS", {})
+    script = scripts.of_integration("toys", "a", read_only=True)
+    assert script.on_demand
+    assert script.source == f"{source('lib/chunks')}\nlocal B = {{}}\nreturn in_chunks(B)"
+    assert is_read(script.call([], []))
 
 
 def test_a_circle_of_includes_is_refused(tmp_path: Path) -> None:

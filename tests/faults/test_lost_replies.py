@@ -1,7 +1,6 @@
 """Writes whose reply is lost: applied once, or said to be in doubt."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, cast
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,9 +12,9 @@ from redis_store import (
     Thread,
     ThreadExistsError,
 )
-from redis_store._connections.commands import Command, Replies
 from tests.support.deployments.place import Place
 from tests.support.records.builders import message, thread
+from tests.support.schedules.lost_replies import lose_next_reply
 
 
 @pytest.fixture
@@ -25,26 +24,10 @@ async def forgetful(place: Place) -> AsyncIterator[RedisStore]:
         yield opened
 
 
-def _lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
-    """Apply the next commit, and report the connection as lost; return what was lost so."""
-    deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - where replies come in
-    send, lost = deployment.send, list[Sequence[Command]]()
-
-    async def losing(commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
-        replies: Replies = await send(commands, repeatable=repeatable)
-        if repeatable or lost:
-            return replies
-        lost.append(commands)
-        raise BackendUnavailableError("gone", code="GONE", details={"in_doubt": True})
-
-    deployment.send = losing
-    return lost
-
-
 async def test_a_merge_is_applied_once(store: RedisStore, forgetful: RedisStore) -> None:
     """ST-04: the second attempt finds what the first one wrote."""
     await store.memory.save_thread(thread())
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     updated = await forgetful.memory.update_thread("t", metadata={"k": 1})
     assert lost
     assert updated == await store.memory.get_thread_by_id("t")
@@ -54,7 +37,7 @@ async def test_a_merge_is_applied_once(store: RedisStore, forgetful: RedisStore)
 async def test_a_callbacks_change_is_applied_once(store: RedisStore, forgetful: RedisStore) -> None:
     """THR-06, ST-04: a counter in the metadata counts one."""
     await store.memory.save_thread(thread(metadata={"n": 0}))
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     updated = await forgetful.memory.update_thread_metadata(
         "t", lambda before: {"n": before.metadata["n"] + 1}
     )
@@ -66,7 +49,7 @@ async def test_a_callbacks_change_is_applied_once(store: RedisStore, forgetful: 
 async def test_working_memory_is_merged_once(store: RedisStore, forgetful: RedisStore) -> None:
     """RES-02, ST-04: on first creation too."""
     for expected in ("x", "xx"):
-        lost = _lose_next_reply(forgetful)
+        lost = lose_next_reply(forgetful)
         merged = await forgetful.memory.merge_working_memory("u", lambda known: f"{known or ''}x")
         assert lost
         assert merged.working_memory == expected
@@ -78,7 +61,7 @@ async def test_of_calls_with_one_expected_status_the_one_that_was_applied_says_s
 ) -> None:
     """WF-07, ST-04: a lost reply does not turn the winner into a loser."""
     await store.workflows.persist_workflow_snapshot("w", "r", {"status": "waiting"})
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     merged = await forgetful.workflows.update_workflow_state(
         "w", "r", {"status": "running"}, expected_status="waiting"
     )
@@ -94,15 +77,15 @@ async def test_changes_of_a_large_run_are_applied_once(
     """WF-05, WF-07, ST-04: also where a fingerprint stands for the record."""
     workflows = forgetful.workflows
     await store.workflows.persist_workflow_snapshot("w", "r", {"status": "a", "pad": "x" * 300_000})
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     assert await workflows.update_workflow_results("w", "r", step_id="s", result=1) == {"s": 1}
     assert lost
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     merged = await workflows.update_workflow_state("w", "r", {"status": "b"}, expected_status="a")
     assert lost
     assert merged is not None
     assert merged["status"] == "b"
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     await workflows.delete_workflow_run_by_id("r", workflow_name="w")
     assert lost
     assert await store.workflows.load_workflow_snapshot("w", "r") is None
@@ -112,7 +95,7 @@ async def test_changes_of_a_large_run_are_applied_once(
 async def test_messages_are_saved_once(store: RedisStore, forgetful: RedisStore) -> None:
     """SAVE-04, ST-04: one row each."""
     await store.memory.save_thread(thread())
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     await forgetful.memory.save_messages([message("a"), message("b", 1)])
     assert lost
     assert [each.id for each in await store.memory.list_messages("t")] == ["a", "b"]
@@ -120,12 +103,12 @@ async def test_messages_are_saved_once(store: RedisStore, forgetful: RedisStore)
 
 async def test_a_thread_is_created_once(store: RedisStore, forgetful: RedisStore) -> None:
     """ST-04: the caller who made it is not told that it exists."""
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     assert await forgetful.memory.create_thread(thread()) == thread()
     assert lost
     with pytest.raises(ThreadExistsError):
         await store.memory.create_thread(thread(title="another"))
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     assert await forgetful.memory.get_or_create_thread(thread("t2", "v")) == thread("t2", "v")
     assert lost
 
@@ -134,7 +117,7 @@ async def test_a_thread_is_made_once_by_its_messages(
     store: RedisStore, forgetful: RedisStore
 ) -> None:
     """SAVE-03, ST-04: the second attempt finds it, and its entries."""
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     await forgetful.memory.save_messages([message("a"), message("b", 1)], create_thread=True)
     assert lost
     assert (await store.memory.list_threads()).total == 1
@@ -145,7 +128,7 @@ async def test_a_pop_is_not_repeated(store: RedisStore, forgetful: RedisStore) -
     """ST-04: it may have taken a message, and the error says so; it takes no other."""
     await store.memory.save_thread(thread())
     await store.memory.save_messages([message("a"), message("b", 1)])
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     with pytest.raises(BackendUnavailableError) as caught:
         await forgetful.memory.pop_message("t")
     assert lost
@@ -158,7 +141,7 @@ async def test_a_deletion_is_made_once(store: RedisStore, forgetful: RedisStore)
     """THR-07, ST-04: pointers in other slots may be left; they lead nowhere."""
     await store.memory.save_thread(thread())
     await store.memory.save_messages([message("a"), message("b", 1)])
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     await forgetful.memory.delete_thread("t")
     assert lost
     assert await store.memory.get_thread_by_id("t") is None
@@ -170,7 +153,7 @@ async def test_a_save_to_two_threads_reaches_both(store: RedisStore, forgetful: 
     """SAVE-02, ST-04: what follows the write in doubt is written too."""
     for id_ in ("t", "t2"):
         await store.memory.save_thread(thread(id_))
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     await forgetful.memory.save_messages([message("a"), message("b", thread_id="t2")])
     await forgetful.memory.update_messages(
         [MessagePatch(id=id_, role="assistant") for id_ in ("a", "b")]
@@ -187,7 +170,7 @@ async def test_changes_in_two_threads_are_all_made(
     for id_ in ("t", "t2"):
         await store.memory.save_thread(thread(id_))
     await store.memory.save_messages([message("a"), message("b", thread_id="t2")])
-    lost = _lose_next_reply(forgetful)
+    lost = lose_next_reply(forgetful)
     await forgetful.memory.update_messages(
         [MessagePatch(id=id_, role="assistant") for id_ in ("a", "b")]
     )
@@ -198,7 +181,7 @@ async def test_changes_in_two_threads_are_all_made(
 
 async def test_a_push_is_not_repeated(store: RedisStore, forgetful: RedisStore) -> None:
     """CA-02, ST-04: it may have been applied, and the error says so."""
-    _lose_next_reply(forgetful)
+    lose_next_reply(forgetful)
     with pytest.raises(BackendUnavailableError) as caught:
         await forgetful.cache.list_push("l", 1)
     assert caught.value.details["in_doubt"]
@@ -212,7 +195,7 @@ async def test_a_message_has_the_date_that_is_stored(store: RedisStore, place: P
     async with place.store(clock="server") as forgetful:
         for name in "ab":
             given = Message(id=name, thread_id="t", resource_id="u", role="user", content=name)
-            lost = _lose_next_reply(forgetful)
+            lost = lose_next_reply(forgetful)
             saved = await forgetful.memory.save_messages([given])
             assert lost
             assert saved == [given] == await store.memory.list_messages_by_id([name])
@@ -223,7 +206,7 @@ async def test_a_record_has_the_dates_that_are_stored(store: RedisStore, place: 
     """ST-04, THR-04: as for messages."""
     async with place.store(clock="server") as forgetful:
         given = Thread(id="t", resource_id="u")
-        lost = _lose_next_reply(forgetful)
+        lost = lose_next_reply(forgetful)
         assert await forgetful.memory.create_thread(given) == given
         assert lost
         assert await store.memory.get_thread_by_id("t") == given

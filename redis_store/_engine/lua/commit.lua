@@ -1,6 +1,7 @@
 --- @include "steps/conditions"   conflicts, is_zset, is_hash, declare_keys, declare_messages
 --- @include "steps/conditions"   expect, expect_digest, expect_fingerprint, expect_present
---- @include "steps/conditions"   expect_owner, expect_no_other_owner, unclaimed
+--- @include "steps/conditions"   expect_owner, expect_no_other_owner, expect_field, expect_score
+--- @include "steps/conditions"   unclaimed
 --- @include "steps/values"       claim, set_strings, splice, splice_in_place, delete, command
 --- @include "steps/messages"     put_messages, drop_messages
 --- @include "steps/record"       create_thread, set_resource, drop_all_messages, touch

@@ -1,4 +1,5 @@
--- Rewrite a string unchanged, so that replicas have a write to confirm. Cost: O(1).
--- KEYS: 1 string. ARGV: none. Returns nothing.
-local value = redis.call('GET', KEYS[1])
-if value then redis.call('SET', KEYS[1], value, 'KEEPTTL') end
+-- Write a key without changing it, so that replicas have a write to confirm. Cost: O(1).
+-- KEYS: 1 key of any type. ARGV: none. Returns nothing.
+local left = redis.call('PTTL', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], left >= 0 and left or 3600000)
+if left == -1 then redis.call('PERSIST', KEYS[1]) end

@@ -95,6 +95,24 @@ function conditions.expect_no_other_owner()
   records[name] = record
 end
 
+-- Refuse unless the field has one of n values ('' for a missing one), or exists if n is 0.
+-- KEYS: hash. ARGV: field, n, n values.
+function conditions.expect_field()
+  local name, field, n = key(), arg(), number()
+  local value = redis.call('HGET', name, field)
+  local passes = n == 0 and value
+  for _ = 1, n do passes = arg() == (value or '') or passes end
+  if not passes then refuse(name, value) end
+end
+
+-- Refuse unless the sorted set has the member with this score ('' if it is missing).
+-- KEYS: sorted set. ARGV: member, score.
+function conditions.expect_score()
+  local name, member = key(), arg()
+  local score = redis.call('ZSCORE', name, member)
+  if tonumber(score or '') ~= number() then refuse(name, score) end
+end
+
 -- Refuse unless each message pointer is missing or names the thread; see `claim`.
 -- KEYS: n message pointers. ARGV: n, thread id.
 function conditions.unclaimed()

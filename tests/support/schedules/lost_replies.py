@@ -1,0 +1,23 @@
+"""Loses the reply to a write, but not the write."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from redis_store import BackendUnavailableError, RedisStore
+from redis_store._connections.commands import Command, Replies
+
+
+def lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
+    """Apply the next commit, and report the connection as lost; return what was lost so."""
+    deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - where replies come in
+    send, lost = deployment.send, list[Sequence[Command]]()
+
+    async def losing(commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
+        replies: Replies = await send(commands, repeatable=repeatable)
+        if repeatable or lost:
+            return replies
+        lost.append(commands)
+        raise BackendUnavailableError("gone", code="GONE", details={"in_doubt": True})
+
+    deployment.send = losing
+    return lost
