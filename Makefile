@@ -9,6 +9,8 @@ PEER := tests/interop/.peer
 # worksteal keeps the tests of a module in one process, which starts their servers once.
 ON_ALL_CORES := --numprocesses auto --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# Tests start many interpreters: compiled code must be kept, even if the environment forbids it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
