@@ -87,23 +87,28 @@ class CheckpointWrites:
         for write in writes:
             args += (write.member(place.member), int(write.at < 0), write.encode())
         if writes:
-            await self._db.run(scripts.PUT_WRITES, [*self._keys.thread(place.thread)], args)
+            order, written, data, runs = self._keys.thread(place.thread)
+            lasting = [order, runs] if self._ttl_ms else []
+            await self._db.run(scripts.PUT_WRITES, [written, data, *lasting], args)
 
     async def _put(
         self, place: Place, record: CheckpointRecord, sent: Sequence[_Sent]
     ) -> list[bytes] | None:
         thread, run, now_ms = place.thread, record.run, int(time() * 1000)
         args: list[Argument] = [place.member, record.encode(), run, self._ttl_ms, now_ms, thread]
-        for kind, data, value in sent:
-            args += (value.name, kind, data)
-        keys, threads = [*self._keys.thread(thread)], self._keys.threads_index(thread)
-        indexes = [threads, self._keys.run_index(run)] if run else [threads]
+        for each in sent:
+            args += (each.value.name, each.kind, each.data)
+        order, written, data, runs = self._keys.thread(thread)
+        scores = {self._keys.threads_index(thread): now_ms}
+        if run:
+            scores[self._keys.run_index(run)] = 0
+        hints: list[Command] = [("ZADD", index, score, thread) for index, score in scores.items()]
+        keys = [order, data, runs]
         if self._keys.in_one_step:
-            reply: list[bytes] | None = await self._db.run(scripts.PUT, [*keys, *indexes], args)
-            return reply
-        listed: list[Command] = [("ZADD", threads, now_ms, thread)]
-        listed += [("ZADD", index, 0, thread) for index in indexes[1:]]
-        replies = await self._db.send([*listed, scripts.PUT.call(keys, args)])
+            hints, keys = [], [*keys, *scores]
+        if self._ttl_ms:
+            keys.append(written)
+        replies = await self._db.send([*hints, scripts.PUT.call(keys, args)])
         return cast("list[bytes] | None", replies[-1])
 
 

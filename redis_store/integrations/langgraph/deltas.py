@@ -14,7 +14,7 @@ MIN_BYTES = 512
 # Values based on each other, before one is stored whole again: reading one reads them all.
 MAX_DEPTH = 64
 # The server puts larger values together no more, as it serves nobody meanwhile; the client does.
-MAX_FOLD_BYTES = 2**22
+MAX_FOLD_BYTES = 2**20
 
 # What the rest of a changed list is found by, where its start was dropped.
 _ANCHOR = 64

@@ -7,6 +7,9 @@ import pytest
 
 from redis_store import RedisStore
 from tests.support.deployments.place import Place
+from tests.support.deployments.servers import Server
+from tests.support.deployments.variants import Variant
+from tests.support.wire.proxies import CountingProxy, metered_store
 from tests.support.wire.raw import Raw
 
 if TYPE_CHECKING:
@@ -25,3 +28,17 @@ async def saver(store: RedisStore, place: Place, raw: Raw) -> "AsyncIterator[Red
     for thread in listed:
         await reader.adelete_thread(thread)
     assert await raw.keys(place.keys.prefix) == []
+
+
+@pytest.fixture
+async def proxy(variant: Variant, servers: dict[str, Server]) -> AsyncIterator[CountingProxy]:
+    """What counts the traffic between ``metered`` and the test's server."""
+    async with CountingProxy(servers[variant.server].socket) as counting:
+        yield counting
+
+
+@pytest.fixture
+async def metered(proxy: CountingProxy, place: Place) -> AsyncIterator[RedisStore]:
+    """A connected store behind ``proxy``, on the test's data."""
+    async with metered_store(proxy, place) as opened:
+        yield opened
