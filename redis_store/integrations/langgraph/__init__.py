@@ -9,6 +9,10 @@
 A step costs what it changed, not what the state holds: see ``RedisSaver``.
 """
 
+from redis_store.integrations.langgraph.checkpoint_maintenance import INTEGRATION
 from redis_store.integrations.langgraph.saver import AsyncRedisSaver, RedisSaver
+from redis_store.maintenance import register
+
+register(INTEGRATION)
 
 __all__ = ["AsyncRedisSaver", "RedisSaver"]

@@ -1,9 +1,9 @@
 """CheckpointKeys: the keys of checkpoints, and names within them.
 
 A thread has four keys in one slot: ``order``, the members (namespace, NUL, checkpoint id) of its
-checkpoints; ``writes``, those of its writes; ``data``, a hash of all records and values; ``runs``,
-the ids of its runs. In other slots are indexes: ``threads``, by the time of their last change in
-ms; ``run``, the threads of a run.
+checkpoints; ``writes``, those of its writes; ``data``, a hash of all records and values, and in
+``t`` the time in ms of the last change; ``runs``, the ids of its runs. In other slots are indexes:
+``threads``, by the time of their last change in ms; ``run``, the threads of a run.
 """
 
 from binascii import crc_hqx
@@ -66,9 +66,9 @@ class CheckpointKeys:
         """The index of the threads of a run."""
         return self._keys.index("run", run)
 
-    def thread_of(self, order: str) -> str:
-        """The thread whose order has this key."""
-        return self._keys.group("order", order)[0]
+    def owner(self, kind: str, key: str) -> str:
+        """The thread that has this key, the run or the shard that has this index."""
+        return self._keys.group(kind, key)[0]
 
     def pattern(self, kind: str) -> str:
         """The glob pattern of every key of a kind."""

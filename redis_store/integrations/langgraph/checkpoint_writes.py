@@ -83,7 +83,7 @@ class CheckpointWrites:
     @operation
     async def put_writes(self, place: Place, writes: Sequence[WriteRecord]) -> None:
         """Store writes of a task: one round trip. A write that is there stays, if not negative."""
-        args: list[Argument] = [self._ttl_ms]
+        args: list[Argument] = [self._ttl_ms, int(time() * 1000)]
         for write in writes:
             args += (write.member(place.member), int(write.at < 0), write.encode())
         if writes:

@@ -76,13 +76,9 @@ class RedisSaver(BaseCheckpointSaver[str]):
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         super().__init__(serde=serde)
-        if cache_bytes < 0:
-            raise invalid_setting("cache_bytes", "must not be negative")
-        if ttl is not None and ttl <= timedelta(0):
-            raise invalid_setting("ttl", "must be a positive timedelta or None")
-        ttl_ms = 0 if ttl is None else to_ms(ttl)
+        ttl_ms = _lifetime_ms(ttl)
         db = database_of(store)
-        keys, cache = CheckpointKeys(db.keys), ValueCache(cache_bytes)
+        keys, cache = CheckpointKeys(db.keys), ValueCache(_cache_limit(cache_bytes))
         self._portal = portal_of(store)
         self._reads = CheckpointReads(db, keys, cache, ttl_ms if refresh_on_read else 0)
         self._writes = CheckpointWrites(db, keys, cache, ttl_ms)
@@ -333,6 +329,20 @@ class RedisSaver(BaseCheckpointSaver[str]):
             return
         async for stored in self._reads.list_thread(thread, selection, limit):
             yield tuples.to_tuple(thread, stored, self.serde)
+
+
+def _lifetime_ms(ttl: object) -> int:
+    if ttl is None:
+        return 0
+    if not isinstance(ttl, timedelta) or ttl <= timedelta(0):
+        raise invalid_setting("ttl", "must be a positive timedelta or None")
+    return to_ms(ttl)
+
+
+def _cache_limit(size: object) -> int:
+    if not isinstance(size, int) or size < 0:
+        raise invalid_setting("cache_bytes", "must be an int of 0 or more")
+    return size
 
 
 AsyncRedisSaver = RedisSaver

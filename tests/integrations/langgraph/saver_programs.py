@@ -58,8 +58,8 @@ class Program:
             saver = self._random.choice(self._savers)
             thread, namespace = self._random.choice("ab"), self._random.choice(NAMESPACES)
             step = self._random.choices(
-                [self._put, self._put_writes, self._get, self._list, self._delete],
-                [50, 15, 15, 16, 4],
+                [self._put, self._put_writes, self._get, self._list, self._history, self._delete],
+                [50, 15, 12, 12, 7, 4],
             )[0]
             await step(saver, thread, namespace)
         for (thread, namespace), ids in self._heads.items():
@@ -155,6 +155,13 @@ class Program:
             limit=self._random.choice([None, 0, 1, 3]),
             before={"configurable": {"checkpoint_id": before}} if before else None,
         )
+
+    async def _history(self, saver: RedisSaver, thread: str, namespace: str) -> None:
+        where = config(thread, namespace, self._known_id(thread, namespace))
+        channels = self._random.sample([*CHANNELS, "none"], self._random.randint(0, 4))
+        expected = self._model.get_delta_channel_history(config=where, channels=channels)
+        found = await saver.aget_delta_channel_history(config=where, channels=channels)
+        assert found == expected
 
     async def _delete(self, saver: RedisSaver, thread: str, namespace: str) -> None:
         if namespace:
