@@ -1,4 +1,4 @@
-"""LangGraph: checkpoints of graphs in Redis, Sentinel or Cluster, for any graph as it is.
+"""LangGraph: checkpoints of graphs, and long-term memory, in Redis, Sentinel or Cluster.
 
 ::
 
@@ -6,13 +6,16 @@
         graph = builder.compile(checkpointer=saver)
         graph.invoke(inputs, {"configurable": {"thread_id": "t1"}})
 
-A step costs what it changed, not what the state holds: see ``RedisSaver``.
+A step costs what it changed, not what the state holds: see ``RedisSaver``. What agents remember
+across threads is in a ``RedisBaseStore``.
 """
 
-from redis_store.integrations.langgraph.checkpoint_maintenance import INTEGRATION
+from redis_store.integrations.langgraph import checkpoint_maintenance, item_maintenance
+from redis_store.integrations.langgraph.base_store import RedisBaseStore
 from redis_store.integrations.langgraph.saver import AsyncRedisSaver, RedisSaver
 from redis_store.maintenance import register
 
-register(INTEGRATION)
+register(checkpoint_maintenance.INTEGRATION)
+register(item_maintenance.INTEGRATION)
 
-__all__ = ["AsyncRedisSaver", "RedisSaver"]
+__all__ = ["AsyncRedisSaver", "RedisBaseStore", "RedisSaver"]

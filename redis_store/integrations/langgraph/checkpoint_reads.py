@@ -1,13 +1,11 @@
 """CheckpointReads: checkpoints read from the server, as bytes."""
 
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
 
 from redis_store._connections.commands import Argument, Command, Reply, entries
 from redis_store._engine.database import Database
 from redis_store._engine.operations import operation
-from redis_store.errors import CorruptRecordError
 from redis_store.integrations.langgraph import scripts
 from redis_store.integrations.langgraph.checkpoint_keys import CheckpointKeys, Place, value_name
 from redis_store.integrations.langgraph.deltas import Value
@@ -15,6 +13,7 @@ from redis_store.integrations.langgraph.records import (
     CheckpointRecord,
     StoredCheckpoint,
     WriteRecord,
+    corrupt,
 )
 from redis_store.integrations.langgraph.value_cache import ValueCache
 from redis_store.integrations.langgraph.values import StoredValues
@@ -231,15 +230,6 @@ def _of_all_namespaces(members: Sequence[bytes], selection: Selection) -> list[b
         if (not only or id_ == only) and (not before or id_ < before)
     ]
     return sorted(chosen, key=lambda member: ids[member], reverse=True)
-
-
-@contextmanager
-def corrupt(key: str) -> Generator[None]:
-    """Raise CorruptRecordError where a stored value turns out to be none of ours."""
-    try:
-        yield
-    except ValueError as exc:
-        raise CorruptRecordError(key, str(exc)) from exc
 
 
 def _stored(key: str, row: Any, values: StoredValues) -> StoredCheckpoint:

@@ -1,8 +1,10 @@
 """Records: checkpoints and writes as they are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from redis_store.errors import CorruptRecordError
 from redis_store.integrations.langgraph.deltas import Value
 from redis_store.integrations.langgraph.frames import frame, unframe
 
@@ -102,3 +104,12 @@ class StoredCheckpoint(NamedTuple):
     record: CheckpointRecord
     values: Mapping[str, Value]
     writes: list[WriteRecord]
+
+
+@contextmanager
+def corrupt(key: str) -> Generator[None]:
+    """Raise CorruptRecordError where a stored value turns out to be none of ours."""
+    try:
+        yield
+    except ValueError as exc:
+        raise CorruptRecordError(key, str(exc)) from exc

@@ -1,4 +1,4 @@
-"""The Lua scripts of checkpoints; each file says its KEYS, ARGV, reply and cost."""
+"""The Lua scripts of checkpoints and items; each file says its KEYS, ARGV, reply and cost."""
 
 from redis_store._engine.scripts import of_integration
 
@@ -17,3 +17,7 @@ DELETE = of_integration(_PACKAGE, "delete")
 COPY = of_integration(_PACKAGE, "copy")
 RESTORE = of_integration(_PACKAGE, "restore")
 FORGET = of_integration(_PACKAGE, "forget")
+GET_ITEM = of_integration(_PACKAGE, "get_item")
+PUT_ITEM = of_integration(_PACKAGE, "put_item")
+DELETE_ITEM = of_integration(_PACKAGE, "delete_item")
+CODES = of_integration(_PACKAGE, "codes", read_only=True)

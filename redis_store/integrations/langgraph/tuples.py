@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from redis_store._engine.arguments import check_id
-from redis_store._engine.integration_keys import check_field
 from redis_store.errors import InvalidArgumentError
 from redis_store.integrations._extras import requires
+from redis_store.integrations.langgraph.arguments import check_part
 from redis_store.integrations.langgraph.checkpoint_keys import Place
-from redis_store.integrations.langgraph.checkpoint_reads import ChannelHistory, Selection, corrupt
+from redis_store.integrations.langgraph.checkpoint_reads import ChannelHistory, Selection
 from redis_store.integrations.langgraph.checkpoint_writes import NewValue
 from redis_store.integrations.langgraph.records import (
     CheckpointRecord,
     StoredCheckpoint,
     Typed,
     WriteRecord,
+    corrupt,
 )
 from redis_store.integrations.langgraph.versions import is_unique
 
@@ -49,8 +50,8 @@ def place_of(config: RunnableConfig) -> Place:
         raise InvalidArgumentError("config", "must have configurable.thread_id", configurable)
     return Place(
         check_thread(configurable["thread_id"]),
-        _part("checkpoint_ns", configurable.get("checkpoint_ns") or ""),
-        _part("checkpoint_id", configurable.get("checkpoint_id") or ""),
+        check_part("checkpoint_ns", configurable.get("checkpoint_ns") or ""),
+        check_part("checkpoint_id", configurable.get("checkpoint_id") or ""),
     )
 
 
@@ -76,9 +77,9 @@ def selection_of(
         return all(metadata.get(key) == value for key, value in (filter_ or {}).items())
 
     return Selection(
-        namespace=None if namespace is None else _part("checkpoint_ns", namespace),
-        id=_part("checkpoint_id", configurable.get("checkpoint_id") or ""),
-        before=_part("before", until or ""),
+        namespace=None if namespace is None else check_part("checkpoint_ns", namespace),
+        id=check_part("checkpoint_id", configurable.get("checkpoint_id") or ""),
+        before=check_part("before", until or ""),
         wanted=wanted if filter_ else None,
     )
 
@@ -120,7 +121,7 @@ def new_checkpoint(
         for channel, version in new_versions.items()
         if channel in values
     ]
-    place = Place(thread, namespace, _part("checkpoint_id", checkpoint["id"]))
+    place = Place(thread, namespace, check_part("checkpoint_id", checkpoint["id"]))
     return NewCheckpoint(place, record, new)
 
 
@@ -128,7 +129,7 @@ def new_writes(
     writes: Sequence[tuple[str, Any]], task_id: str, task_path: str, serde: SerializerProtocol
 ) -> list[WriteRecord]:
     """Serialize writes of a task."""
-    task = _part("task_id", task_id)
+    task = check_part("task_id", task_id)
     return [
         WriteRecord(
             task_path,
@@ -200,15 +201,4 @@ def _typed(data: bytes) -> Typed:
 
 
 def _version(channel: str, version: object) -> str:
-    return f"{_part('channel', channel)}\0{version}"
-
-
-def _part(argument: str, value: object) -> str:
-    """Return a text that a NUL separates from others where it is stored."""
-    if not isinstance(value, str):
-        raise InvalidArgumentError(argument, "must be a string", value)
-    try:
-        value.encode()
-    except UnicodeEncodeError as exc:
-        raise InvalidArgumentError(argument, "has a lone surrogate", ascii(value)) from exc
-    return check_field(argument, value)
+    return f"{check_part('channel', channel)}\0{version}"
