@@ -24,25 +24,37 @@ _ORPHAN_MS = 3_600_000
 
 async def prune(db: Database, limit_us: int) -> AsyncIterator[Removal]:
     """Find threads that were last written to before a moment."""
-    keys, limit_ms = CheckpointKeys(db.keys), limit_us // 1000
-    threads = _changes(db)
-    for index in keys.all_threads():
-        kept = [0]
-        while due := await db.command(
-            "ZRANGEBYSCORE", index, "-inf", f"({limit_ms}", "LIMIT", kept[0], SCAN_CHUNK
-        ):
-            yield partial(_remove, threads, due, limit_ms, kept)
+    limit_ms = limit_us // 1000
+    for index in CheckpointKeys(db.keys).all_threads():
+        due = _Due(db, index, limit_ms)
+        while threads := await due.next_batch():
+            yield partial(due.remove, threads)
 
 
-async def _remove(
-    threads: ThreadChanges, due: Sequence[bytes], limit_ms: int, kept: list[int]
-) -> int:
-    """Delete threads; count those that have changed meanwhile, which stay, in ``kept``."""
-    gone = await asyncio.gather(
-        *(threads.delete(each.decode(), unchanged_since_ms=limit_ms) for each in due)
-    )
-    kept[0] += gone.count(False)
-    return gone.count(True)
+class _Due:
+    """The threads of an index that were last written to before a moment."""
+
+    def __init__(self, db: Database, index: str, limit_ms: int) -> None:
+        self._db = db
+        self._index = index
+        self._limit_ms = limit_ms
+        # Those that have changed meanwhile stay listed: the next batch comes after them.
+        self._kept = 0
+
+    async def next_batch(self) -> list[bytes]:
+        limit = f"({self._limit_ms}"
+        found: list[bytes] = await self._db.command(
+            "ZRANGEBYSCORE", self._index, "-inf", limit, "LIMIT", self._kept, SCAN_CHUNK
+        )
+        return found
+
+    async def remove(self, threads: Sequence[bytes]) -> int:
+        changes = _changes(self._db)
+        gone = await asyncio.gather(
+            *(changes.delete(each.decode(), unchanged_since_ms=self._limit_ms) for each in threads)
+        )
+        self._kept += gone.count(False)
+        return gone.count(True)
 
 
 async def verify(db: Database, report: Report, *, repair: bool) -> None:

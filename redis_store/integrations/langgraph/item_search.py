@@ -11,7 +11,7 @@ from redis_store.integrations.langgraph.vectors import cosine, distance, sign_co
 
 # Items per read where a filter may leave out some.
 _CHUNK = 200
-# Vectors that a search by meaning compares by their codes; it takes some 40 ms for so many.
+# Vectors that a search by meaning compares by their codes; it takes some 70 ms for so many.
 MAX_VECTORS = 5_000
 # Vectors of which so few are compared in full, however few are asked for; and else so many times
 # as many as are asked for.

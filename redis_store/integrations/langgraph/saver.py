@@ -44,10 +44,11 @@ class RedisSaver(BaseCheckpointSaver[str]):
     ``invoke`` and ``ainvoke``, on any server that the store knows.
 
     A value of 512 bytes or more is stored as its difference to the one before, if that is less than
-    half of it: a step costs what it changed. The server puts a value together again when the
-    differences come to half of it, or to 64, undisturbed for 15 ms per 4 MB; larger values are sent
-    whole then. Values are compared as bytes, below the serializer; those that a cipher makes are
-    stored whole, and so are those whose versions ``get_next_version`` did not make.
+    half of it: a step costs what it changed. When the differences come to half of a value, or to
+    64, the server puts it together again, which takes it some 10 ms for 1 MB; larger values are
+    sent whole then. Reading a value of 10 MB keeps the server busy for some 25 ms. Values are
+    compared as bytes, below the serializer. Those that a cipher makes are stored whole, and so are
+    those whose versions ``get_next_version`` did not make.
 
     All of a thread is in one cluster slot, and each call changes it in one step. Checkpoints are
     read from primaries only, whatever ``read_from`` says: a graph that resumed from an old one

@@ -149,7 +149,8 @@ class ThreadChanges:
         for first in range(0, len(members), _BATCH):
             batch = members[first : first + _BATCH]
             await self._db.run(scripts.REMOVE, [keys.order, keys.writes, keys.data], [*batch])
-        await self._db.send([*then, scripts.SWEEP.call([keys.order, keys.data], [])])
+        sweep = [scripts.SWEEP.call([keys.order, keys.data], [])] if members else []
+        await self._db.send([*then, *sweep])
 
     async def _copy_here(self, source: str, target: str) -> _Runs:
         keys = [*self._keys.thread(source), *self._keys.thread(target)]

@@ -1,5 +1,6 @@
 """ValueCache: the latest values that a process has seen, which it need not read again."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from threading import Lock
@@ -13,7 +14,7 @@ class ValueCache:
     """The latest value of each channel, by thread and namespace; the least recently used go first.
 
     Values never change, so one that is not the newest is no mistake: it is a longer way to it. Safe
-    in any thread.
+    in any thread, and empty in a forked child.
 
     Args:
         limit: The bytes of all values together.
@@ -21,13 +22,26 @@ class ValueCache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._size = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._lock = Lock()
+        self._size = 0
         self._values: OrderedDict[Namespace, dict[str, Value]] = OrderedDict()
+
+    def _locked(self) -> Lock:
+        """Return the lock; in a forked child, of an empty cache.
+
+        Another thread of the parent may have held the lock, half-way through a change.
+        """
+        if self._pid != os.getpid():
+            self._begin()
+        return self._lock
 
     def get(self, namespace: Namespace) -> Mapping[str, Value]:
         """Return the values of a namespace by channel."""
-        with self._lock:
+        with self._locked():
             values = self._values.get(namespace)
             if values is None:
                 return {}
@@ -39,7 +53,7 @@ class ValueCache:
         worth = {channel: value for channel, value in values if len(value.data) >= MIN_BYTES}
         if not worth:
             return
-        with self._lock:
+        with self._locked():
             kept = self._values.setdefault(namespace, {})
             self._size -= sum(len(kept[channel].data) for channel in worth.keys() & kept.keys())
             self._size += sum(len(value.data) for value in worth.values())
@@ -51,7 +65,7 @@ class ValueCache:
 
     def forget_thread(self, thread: str) -> None:
         """Free the values of a thread that is gone."""
-        with self._lock:
+        with self._locked():
             for namespace in [name for name in self._values if name[0] == thread]:
                 gone = self._values.pop(namespace)
                 self._size -= sum(len(value.data) for value in gone.values())

@@ -1,6 +1,7 @@
 """Real graphs do on Redis what they do in LangGraph's memory."""
 
 import operator
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
@@ -9,6 +10,7 @@ pytest.importorskip("langgraph", reason="needs redis-store[frameworks]")
 
 from langchain_core.messages import HumanMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.channels.delta import DeltaChannel  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
@@ -191,6 +193,37 @@ async def test_time_travel_forks_a_thread(saver: RedisSaver) -> None:
         ]
 
     assert await travel(saver) == await travel(InMemorySaver())
+
+
+async def test_a_delta_channel_is_put_together(store: RedisStore, saver: RedisSaver) -> None:
+    """From snapshots and writes, by any process, before and after pruning."""
+
+    def extend(known: list[str], new: Sequence[list[str]]) -> list[str]:
+        return [*known, *(word for words in new for word in words)]
+
+    class State(TypedDict):
+        words: Annotated[list[str], DeltaChannel(extend, snapshot_frequency=3)]
+
+    def say_more(_: State) -> dict[str, list[str]]:
+        return {"words": ["more"]}
+
+    def compiled(checkpointer: Saver) -> Any:
+        graph: Any = StateGraph(State)
+        for name in ("a", "b"):
+            graph.add_node(name, say_more)
+        graph.add_edge(START, "a")
+        graph.add_edge("a", "b")
+        return graph.compile(checkpointer=checkpointer)
+
+    memory = InMemorySaver()
+    for turn in range(5):
+        asked = {"words": [f"turn {turn}"]}
+        ours = await compiled(RedisSaver(store)).ainvoke(asked, config())
+        assert ours == await compiled(memory).ainvoke(asked, config())
+    assert await _history(compiled(saver)) == await _history(compiled(memory))
+    await saver.aprune(["t"])
+    state = await compiled(saver).aget_state(config())
+    assert state.values == (await compiled(memory).aget_state(config())).values
 
 
 async def test_an_encrypted_state_is_stored_whole_and_unreadable(

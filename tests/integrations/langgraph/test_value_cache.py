@@ -1,5 +1,6 @@
 """What a process remembers of values: bounded, and the latest."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -66,3 +67,14 @@ def test_threads_share_a_cache() -> None:
         list(pool.map(use, range(8)))
     held = sum(len(v.data) for at in range(7) for v in cache.get((str(at), "")).values())
     assert held <= 20 * MIN_BYTES
+
+
+def test_a_forked_child_begins_with_an_empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever held the lock in the parent."""
+    cache = ValueCache(20 * MIN_BYTES)
+    cache.put(("t", ""), [("m", value("m"))])
+    with cache._lock:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        assert cache.get(("t", "")) == {}
+    cache.put(("t", ""), [("m", value("n"))])
+    assert cache.get(("t", "")) == {"m": value("n")}
