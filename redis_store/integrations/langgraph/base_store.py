@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from functools import partial
-from time import time_ns
 from typing import Any, Self, cast
 
 from redis_store._engine.prepared_values import prepare
@@ -138,7 +137,7 @@ class RedisBaseStore(BaseStore):
         results = await asyncio.gather(*(self._read(op) for op in asked))
         if puts:
             deletes = [ItemPlace(*place) for place, op in puts.items() if op.value is None]
-            await self._items.write(await self._embedded(prepared), deletes, time_ns() // 1000)
+            await self._items.write(await self._embedded(prepared), deletes)
         return list(results)
 
     async def _read(self, op: Op) -> Result:

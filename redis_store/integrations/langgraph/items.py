@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from redis_store._connections.commands import Argument, Command, Reply, entries
+from redis_store._engine import clock
 from redis_store._engine.database import Database
 from redis_store._engine.operations import operation
+from redis_store._engine.timestamps import epoch_us
 from redis_store.integrations.langgraph import scripts
 from redis_store.integrations.langgraph.item_keys import (
     ItemKeys,
@@ -97,13 +99,12 @@ class Items:
         await self._db.send([("PEXPIRE", each.key, each.ttl_ms) for each in items if each.ttl_ms])
 
     @operation
-    async def write(
-        self, puts: Sequence[NewItem], deletes: Sequence[ItemPlace], now_us: int
-    ) -> None:
+    async def write(self, puts: Sequence[NewItem], deletes: Sequence[ItemPlace]) -> None:
         """Store items, and delete others, each at once or not at all: one round trip.
 
         Three more in the hash-tagged layout if a namespace is left empty.
         """
+        now_us = epoch_us(await clock.now(self._db))
         commands: list[Command] = []
         listed: dict[tuple[str, str], None] = {}
         for at, new in enumerate(puts):
