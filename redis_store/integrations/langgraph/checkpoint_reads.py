@@ -73,8 +73,8 @@ class CheckpointReads:
         """Read a checkpoint: one round trip, which carries only values that are not known yet."""
         keys, namespace = self._keys.thread(place.thread), (place.thread, place.namespace)
         known = list(self._cache.get(namespace).values())
-        args = [place.namespace, place.id, *(value.name for value in known)]
-        script = scripts.GET.call([keys.order, keys.writes, keys.data], list(args))
+        args: list[Argument] = [place.namespace, place.id, *(value.name for value in known)]
+        script = scripts.GET.call([keys.order, keys.writes, keys.data], args)
         reply = (await self._db.send([script, *self._refreshes(place.thread)]))[0]
         if reply is None:
             return None
@@ -158,11 +158,10 @@ class CheckpointReads:
             The members of the ancestors walked, and what was found of each channel.
         """
         keys = self._keys.thread(place.thread)
-        args = [place.namespace, place.id, *channels]
-        reply = await self._db.run(
-            scripts.HISTORY, [keys.order, keys.writes, keys.data], list(args)
+        args: list[Argument] = [place.namespace, place.id, *channels]
+        steps, seeds, values = await self._db.run(
+            scripts.HISTORY, [keys.order, keys.writes, keys.data], args
         )
-        steps, seeds, values = reply
         with corrupt(keys.data):
             stored = StoredValues(values)
             names = [each.decode() for each in seeds]

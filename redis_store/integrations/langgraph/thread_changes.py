@@ -61,15 +61,18 @@ class ThreadChanges:
         """
         keys, threads = [*self._keys.thread(thread)], self._keys.threads_index(thread)
         limit = "" if unchanged_since_ms is None else unchanged_since_ms
-        named = [*keys, threads] if self._keys.in_one_step else keys
-        runs = await self._db.run(scripts.DELETE, named, [thread, limit])
+        unlist: list[Command] = [("ZREM", threads, thread)]
+        if self._keys.in_one_step:
+            keys, unlist = [*keys, threads], []
+        script = scripts.DELETE.call(keys, [thread, limit])
+        # Its index goes with it, unless it may stay.
+        first, then = (unlist, []) if unchanged_since_ms is None else ([], unlist)
+        runs = (await self._db.send([*first, script]))[-1]
         self._cache.forget_thread(thread)
         if runs is None:
             return False
-        stale = [self._keys.run_index(run.decode()) for run in runs]
-        if not self._keys.in_one_step:
-            stale.append(threads)
-        await self._db.send([("ZREM", index, thread) for index in stale])
+        indexes = [self._keys.run_index(run.decode()) for run in runs]
+        await self._db.send([*then, *(("ZREM", index, thread) for index in indexes)])
         return True
 
     @unbounded
@@ -88,7 +91,7 @@ class ThreadChanges:
             await self._remove(thread, members, [("ZREM", keys.runs, *runs)])
 
         await _each(in_thread, threads)
-        await self._db.send([("UNLINK", index) for index in indexes])
+        await self._db.send([("ZREM", index, *threads) for index in indexes if threads])
 
     @operation
     async def copy(self, source: str, target: str) -> None:

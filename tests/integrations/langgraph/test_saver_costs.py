@@ -59,7 +59,7 @@ async def test_each_call_costs_its_round_trips(
         "history": 1,
         "copy": 1 + tagged,
         "prune": 4,
-        "delete": 1 + tagged,
+        "delete": 1,
     }
 
 

@@ -139,6 +139,43 @@ async def test_a_cancelled_put_leaves_a_saver_that_works(
     assert counts == sorted(counts, reverse=True)
 
 
+async def test_writers_that_race_in_a_thread_lose_nothing(
+    store: RedisStore, saver: RedisSaver
+) -> None:
+    """Each on a branch of its own, from a state that all know; beside them, readers."""
+    root = Thread(saver)
+    await root.put(messages=messages(20))
+
+    async def branch(number: int) -> dict[str, list[str]]:
+        mine = Thread(RedisSaver(store))
+        await mine.saver.aget_tuple(config())
+        mine.at, mine.values, mine.versions = root.at, dict(root.values), dict(root.versions)
+        made: dict[str, list[str]] = {}
+        for step in range(15):
+            said = [*mine.values["messages"], *messages(1, 100 * number + step)]
+            id_ = await mine.put(messages=said)
+            await mine.saver.aput_writes(mine.at, [("x", number)], f"task {number}")
+            made[id_] = [each.id or "" for each in said]
+        return made
+
+    async def read() -> None:
+        for _ in range(20):
+            assert await saver.aget_tuple(config())
+            assert [each async for each in saver.alist(config(), limit=5)]
+
+    *branches, _, _ = await asyncio.gather(
+        *(branch(number) for number in range(1, 7)), read(), read()
+    )
+    expected = {id_: texts for made in branches if made for id_, texts in made.items()}
+    found = {
+        each.checkpoint["id"]: [m.id for m in each.checkpoint["channel_values"]["messages"]]
+        async for each in RedisSaver(store).alist(config())
+        if each.parent_config
+    }
+    assert found == expected
+    assert len(found) == 90
+
+
 @pytest.mark.parametrize("field", ["c", "v", "d", "w"])
 @pytest.mark.parametrize("garbage", [b"", b"garbage", b"\xff\xff\xff\xff\x90"])
 async def test_a_corrupt_value_names_its_key_or_fails_as_it_is(
