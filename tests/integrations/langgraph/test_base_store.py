@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-pytest.importorskip("langgraph", reason="needs redis-store[frameworks]")
+pytest.importorskip("langgraph.graph", reason="needs redis-store[frameworks]")
 
 from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.store.base import (
@@ -309,6 +309,29 @@ async def test_writers_of_one_namespace_lose_nothing(
     )
     assert len(await memories.asearch((), limit=100)) == 20
     assert len(await others[0].asearch((), query="tea", limit=100)) == 20
+
+
+@pytest.mark.races
+async def test_puts_and_deletes_that_race_leave_what_search_finds(
+    store: RedisStore, memories: RedisBaseStore, place: Place, raw: Raw
+) -> None:
+    """Also where a namespace becomes empty meanwhile, whose index is in another slot."""
+    keys = ItemKeys(place.keys)
+
+    async def use(number: int) -> None:
+        mine = RedisBaseStore(store)
+        for step in range(20):
+            key = str((number + step) % 3)
+            await (mine.aput(USER, key, {"n": number}) if step % 2 else mine.adelete(USER, key))
+
+    await asyncio.gather(*(use(number) for number in range(6)))
+    await store.verify(repair=True)
+    stored = {
+        key for key in ("0", "1", "2") if await raw("EXISTS", keys.item(ItemPlace(USER, key)))
+    }
+    assert {each.key for each in await memories.asearch(())} == stored
+    assert await raw("ZCARD", keys.listing(USER)) == len(stored)
+    assert await memories.alist_namespaces() == ([USER] if stored else [])
 
 
 async def test_verify_finds_and_mends_listings(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("langgraph", reason="needs redis-store[frameworks]")
+pytest.importorskip("langgraph.graph", reason="needs redis-store[frameworks]")
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "langgraph_agent.py"
 

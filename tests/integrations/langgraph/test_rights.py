@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("langgraph", reason="needs redis-store[frameworks]")
+pytest.importorskip("langgraph.graph", reason="needs redis-store[frameworks]")
 
 from redis_store import RedisStore, Retention
 from redis_store.integrations.langgraph import RedisBaseStore, RedisSaver

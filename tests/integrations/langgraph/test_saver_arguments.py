@@ -1,5 +1,7 @@
 """Bad input is refused before any I/O; odd input comes back as it was given."""
 
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -7,7 +9,9 @@ from uuid import UUID
 
 import pytest
 
-pytest.importorskip("langgraph", reason="needs redis-store[frameworks]")
+pytest.importorskip("langgraph.graph", reason="needs redis-store[frameworks]")
+
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from redis_store import ConfigurationError, InvalidArgumentError, RedisStore
 from redis_store.integrations.langgraph import RedisSaver
@@ -181,3 +185,28 @@ def test_versions_rise_and_differ(saver_without_server: RedisSaver) -> None:
 @pytest.fixture
 def saver_without_server() -> RedisSaver:
     return RedisSaver(RedisStore(NOWHERE))
+
+
+def test_a_missing_framework_names_its_extra() -> None:
+    code = """
+import sys
+sys.modules["langgraph.checkpoint.base"] = sys.modules["langgraph.store.base"] = None
+import redis_store.integrations.langgraph
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install --upgrade 'redis-store[langgraph]'" in done.stderr.splitlines()[-1]
+
+
+async def test_a_saver_with_an_allowlist_reads_the_same(
+    store: RedisStore, saver: RedisSaver
+) -> None:
+    del saver
+    known = RedisSaver(store, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+    strict = known.with_allowlist([("some.module", "Kind")])
+    assert strict is not known
+    thread = Thread(known)
+    id_ = await thread.put(x=1)
+    found = await strict.aget_tuple(config())
+    assert found is not None
+    assert found.checkpoint["id"] == id_

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-pytest.importorskip("langgraph", reason="needs redis-store[frameworks]")
+pytest.importorskip("langgraph.graph", reason="needs redis-store[frameworks]")
 
 from redis_store import BackendError, CorruptRecordError, RedisStore
 from redis_store._connections.commands import Command, Replies

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 
-pytest.importorskip("langgraph", reason="needs redis-store[frameworks]")
+pytest.importorskip("langgraph.graph", reason="needs redis-store[frameworks]")
 
 from langchain_core.messages import HumanMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("langgraph", reason="needs redis-store[frameworks]")
+pytest.importorskip("langgraph.graph", reason="needs redis-store[frameworks]")
 
 from redis_store import Pruned, RedisStore
 from redis_store.integrations.langgraph import RedisSaver, checkpoint_reads, thread_changes
