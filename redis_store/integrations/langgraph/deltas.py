@@ -114,4 +114,5 @@ def _counted(data: bytes) -> int:
     first = data[start]
     if 0x80 <= first <= 0x9F:  # noqa: PLR2004 - fixmap and fixarray
         return start + 1
-    return start + {0xDC: 3, 0xDE: 3, 0xDD: 5, 0xDF: 5}.get(first, 0)
+    # Other bytes of this type may end before.
+    return min(start + {0xDC: 3, 0xDE: 3, 0xDD: 5, 0xDF: 5}.get(first, 0), len(data))

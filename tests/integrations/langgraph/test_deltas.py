@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("langgraph.checkpoint.base", reason="needs redis-store[langgraph]")
@@ -42,6 +42,7 @@ def _is_delta_of(base: bytes, data: bytes) -> int | None:
 
 
 @given(kind=kinds, before=bodies, after=bodies, other=kinds)
+@example(kind=b"msgpack\0", before=b"\xdc", after=b"", other=b"msgpack\0")
 @settings(max_examples=1000)
 def test_a_delta_makes_its_value(kind: bytes, before: bytes, after: bytes, other: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
