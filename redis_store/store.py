@@ -12,6 +12,7 @@ from redis_store._engine.arguments import check_count, check_id
 from redis_store._engine.integration_keys import everything_of
 from redis_store._engine.operations import iteration, operation, unbounded
 from redis_store._lifecycle import Lifecycle
+from redis_store._portal import Portal
 from redis_store.cache import CacheStore
 from redis_store.maintenance import (
     Erased,
@@ -142,6 +143,7 @@ class RedisStore:
         self._workflows = WorkflowStore(self._db)
         self._scores = ScoreStore(self._db)
         self._cache = CacheStore(self._db, cache_prefix, cache_ttl)
+        self._portal = Portal()
         self._sync = SyncRedisStore(self)
 
     @classmethod

@@ -25,10 +25,22 @@ def diff(before: bytes, after: bytes) -> list[Splice]:
     """
     cut_before, cut_after = before.rfind(b","), after.rfind(b",")
     if cut_before < 0 or cut_after < 0:
-        return [_one(before, (0, len(before)), after, (0, len(after)))]
-    body = _one(before, (0, cut_before), after, (0, cut_after))
-    tail = _one(before, (cut_before, len(before)), after, (cut_after, len(after)))
+        return [between(before, (0, len(before)), after, (0, len(after)))]
+    body = between(before, (0, cut_before), after, (0, cut_after))
+    tail = between(before, (cut_before, len(before)), after, (cut_after, len(after)))
     return [body, Splice(cut_before - body.keep - body.drop + tail.keep, tail.drop, tail.text)]
+
+
+def between(
+    before: bytes, of_before: tuple[int, int], after: bytes, of_after: tuple[int, int]
+) -> Splice:
+    """Return the splice that turns a stretch of one value into a stretch of the other."""
+    (low, high), (new_low, new_high) = of_before, of_after
+    start = _common(before, low, after, new_low, min(high - low, new_high - new_low))
+    # The common suffix is that of the rests: else prefix and suffix could overlap, as in "aa", "a".
+    rest = min(high - low, new_high - new_low) - start
+    end = _common_end(before, high, after, new_high, rest)
+    return Splice(start, high - low - start - end, after[new_low + start : new_high - end])
 
 
 def apply(before: bytes, edits: Sequence[Splice]) -> bytes:
@@ -43,18 +55,6 @@ def apply(before: bytes, edits: Sequence[Splice]) -> bytes:
         after.write(text)
         at = end + drop
     return after.getvalue()
-
-
-def _one(
-    before: bytes, of_before: tuple[int, int], after: bytes, of_after: tuple[int, int]
-) -> Splice:
-    """Return the splice that turns a stretch of one value into a stretch of the other."""
-    (low, high), (new_low, new_high) = of_before, of_after
-    start = _common(before, low, after, new_low, min(high - low, new_high - new_low))
-    # The common suffix is that of the rests: else prefix and suffix could overlap, as in "aa", "a".
-    rest = min(high - low, new_high - new_low) - start
-    end = _common_end(before, high, after, new_high, rest)
-    return Splice(start, high - low - start - end, after[new_low + start : new_high - end])
 
 
 def _common(left: bytes, left_at: int, right: bytes, right_at: int, size: int) -> int:

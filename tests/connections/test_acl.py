@@ -1,56 +1,32 @@
 """Users who may do what the README names, and nothing else."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from secrets import token_hex
 
 import pytest
 
 from redis_store import BackendError, RedisStore, Thread
 from redis_store._connections.slots import slot_of
 from tests.support.deployments.clusters import Cluster
+from tests.support.deployments.rights import (
+    PASSWORD,
+    RIGHTS,
+    login_url,
+    server_with,
+    user_with,
+)
 from tests.support.deployments.sentinels import SentinelDeployment
-from tests.support.deployments.servers import Server, server_binaries
+from tests.support.deployments.servers import server_binaries
 from tests.support.records.all_calls import use_everything
 from tests.support.records.builders import thread
 from tests.support.records.integration_calls import use_integrations
 from tests.support.wire.raw import Raw, connect_raw
 
 FIRST, *_, LAST = server_binaries().values()
-README = (Path(__file__).parents[2] / "README.md").read_text()
-PASSWORD = token_hex(8)
 REPLICAS = "reads from a cluster's replicas"
 SENTINELS = "the sentinels' own user"
 INTEGRATIONS = "integrations"
-
-
-def _documented() -> dict[str, str]:
-    """The README's table of rights, by what they are for."""
-    _, _, table = README.partition("| for | rights |\n|---|---|\n")
-    rows = re.findall(r"^\| (.+?) \| `(.+)` \|$", table.partition("\n\n")[0], re.MULTILINE)
-    return {name: rights.replace("\\|", "|") for name, rights in rows}
-
-
-RIGHTS = _documented()
-
-
-def _user(*names: str) -> str:
-    return " ".join([f"least on >{PASSWORD}", *(RIGHTS[name] for name in names)])
-
-
-@asynccontextmanager
-async def _single(binary: str, workdir: Path, *names: str) -> AsyncGenerator[Server]:
-    """A server with the user who has these rights."""
-    async with await Server.start(binary, tcp=True, workdir=workdir) as server:
-        async with Raw(server.url) as raw:
-            await raw("ACL", "SETUSER", *_user(*names).split())
-        yield server
-
-
-def _url(server: Server) -> str:
-    return f"redis://least:{PASSWORD}@127.0.0.1:{server.port}"
 
 
 async def test_the_documented_rights_suffice_for_every_call(
@@ -58,12 +34,12 @@ async def test_the_documented_rights_suffice_for_every_call(
 ) -> None:
     """ST-01: on both key layouts, with the scripts flushed in between."""
     async with (
-        _single(binary, tmp_path, "every store") as server,
+        server_with(binary, tmp_path, "every store") as server,
         Raw(server.url) as raw,
     ):
         for hash_tags in (False, True):
-            await use_everything(_url(server), server.url, hash_tags=hash_tags)
-        async with RedisStore(_url(server)) as store:
+            await use_everything(login_url(server), server.url, hash_tags=hash_tags)
+        async with RedisStore(login_url(server)) as store:
             await raw("SCRIPT", "FLUSH")
             await store.memory.save_thread(thread())
         if server_name != "redis-6.2":  # it does not count a subcommand by its own name
@@ -75,9 +51,9 @@ async def test_integrations_need_the_rights_of_their_row(
     server_name: str, binary: str, tmp_path: Path
 ) -> None:
     """ST-01: and each of them."""
-    async with _single(binary, tmp_path, "every store", INTEGRATIONS) as server:
+    async with server_with(binary, tmp_path, "every store", INTEGRATIONS) as server:
         for hash_tags in (False, True):
-            async with RedisStore(_url(server), hash_tags=hash_tags) as store:
+            async with RedisStore(login_url(server), hash_tags=hash_tags) as store:
                 await use_integrations(store)
         async with Raw(server.url) as raw:
             stats = await raw.commandstats()
@@ -87,18 +63,21 @@ async def test_integrations_need_the_rights_of_their_row(
 async def test_other_databases_need_one_right_more(tmp_path: Path) -> None:
     """ST-01: SELECT; and nothing else does."""
     names = "every store", "a database other than 0"
-    async with _single(FIRST, tmp_path, *names) as server, RedisStore(_url(server) + "/3") as store:
+    async with (
+        server_with(FIRST, tmp_path, *names) as server,
+        RedisStore(login_url(server) + "/3") as store,
+    ):
         await store.memory.save_thread(thread())
         assert await store.memory.get_thread_by_id("t") is not None
 
 
 async def test_the_servers_clock_needs_one_right_more(tmp_path: Path) -> None:
     """ST-01: TIME; without it nothing is written."""
-    async with _single(FIRST, tmp_path, "every store", '`clock="server"`') as server:
-        await use_everything(_url(server), server.url, clock="server")
+    async with server_with(FIRST, tmp_path, "every store", '`clock="server"`') as server:
+        await use_everything(login_url(server), server.url, clock="server")
         async with Raw(server.url) as raw:
             await raw("ACL", "SETUSER", "least", "-time")
-        async with RedisStore(_url(server), clock="server") as store:
+        async with RedisStore(login_url(server), clock="server") as store:
             with pytest.raises(BackendError) as caught:
                 await store.memory.create_thread(Thread(id="t", resource_id="u"))
             assert caught.value.details["reason"] == "NOPERM"
@@ -118,22 +97,22 @@ async def test_the_documented_rights_reach_nothing_else(command: str, least: Raw
 async def least(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Raw]:
     """A plain client of the user who has the rights of every store."""
     workdir = tmp_path_factory.mktemp("least")
-    async with _single(FIRST, workdir, "every store") as server, Raw(_url(server)) as raw:
+    async with server_with(FIRST, workdir, "every store") as server, Raw(login_url(server)) as raw:
         yield raw
 
 
 async def test_a_key_prefix_goes_in_front_of_each_pattern(tmp_path: Path) -> None:
     """ST-01: other prefixes' keys are out of reach."""
     rights = RIGHTS["every store"].replace("~", "~mine:")
-    async with _single(FIRST, tmp_path, "every store") as server:
+    async with server_with(FIRST, tmp_path, "every store") as server:
         async with Raw(server.url) as raw:
             await raw("ACL", "SETUSER", "least", "resetkeys", *rights.split())
-        async with RedisStore(_url(server), key_prefix="mine:") as store:
+        async with RedisStore(login_url(server), key_prefix="mine:") as store:
             await store.memory.save_thread(thread())
             await store.cache.set("a", 1)
             await store.memory.dangerously_clear_all()
         with pytest.raises(BackendError) as caught:
-            await RedisStore(_url(server), key_prefix="other:").__aenter__()
+            await RedisStore(login_url(server), key_prefix="other:").__aenter__()
         assert caught.value.details["reason"] == "NOPERM"
 
 
@@ -142,7 +121,7 @@ async def test_the_documented_rights_suffice_with_sentinels(tmp_path: Path) -> N
     deployment = SentinelDeployment(
         LAST,
         workdir=tmp_path,
-        users=[_user("every store", "`min_replicas`")],
+        users=[user_with("every store", "`min_replicas`")],
         sentinel_users=[f"looker on >{PASSWORD} {RIGHTS[SENTINELS]}"],
     )
     async with deployment:
@@ -160,7 +139,7 @@ async def test_the_documented_rights_suffice_with_sentinels(tmp_path: Path) -> N
 async def test_the_documented_rights_suffice_on_a_cluster(tmp_path: Path) -> None:
     """ST-01: with reads from replicas, and while a slot moves to another node."""
     names = "every store", INTEGRATIONS, "a cluster", REPLICAS, "`min_replicas`"
-    async with Cluster(FIRST, workdir=tmp_path, users=[_user(*names)]) as cluster:
+    async with Cluster(FIRST, workdir=tmp_path, users=[user_with(*names)]) as cluster:
         url = cluster.url_as("least", PASSWORD)
         await use_everything(url, cluster.url, min_replicas=1)
         async with RedisStore(url, min_replicas=1) as store:
