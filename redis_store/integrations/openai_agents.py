@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from redis_store._engine import clock
 from redis_store._engine.arguments import (
     check_id,
     check_instance,
@@ -17,8 +18,9 @@ from redis_store._engine.arguments import (
 from redis_store._engine.operations import named
 from redis_store._engine.sharded_commit import uninterrupted
 from redis_store.errors import InvalidArgumentError
+from redis_store.integrations._parts import database_of
 from redis_store.json_values import is_array, is_object
-from redis_store.models import Message, now
+from redis_store.models import Message
 from redis_store.store import RedisStore
 
 if TYPE_CHECKING:
@@ -40,15 +42,17 @@ class RedisSession:
         chats = await store.memory.list_threads(resource_id="ana")
 
     Items come back as they were given, in their order: those of one ``add_items`` stay together,
-    and come after all that this session has read or added. Beyond that, the dates of racing
-    processes decide. A message that something else has put into the thread reads as an item with
-    its role and text.
+    and come after all that this session has read or added. Beyond that, their dates decide: those
+    of racing processes' clocks, or with ``clock="server"`` of one. A message that something else
+    has put into the thread reads as an item with its role and text.
 
     Nothing is connected or stored before the first call. Each call takes one round trip; the
     docstrings of ``store.memory`` give the costs in the hash-tagged layout and with ``thread_ttl``,
-    after which an unused session expires. A call that writes ends although it is cancelled: when
-    ``CancelledError`` arrives, it is applied. Errors are those of ``store.memory``. With
-    ``read_from="replica"``, a turn may miss the newest items.
+    after which an unused session expires. ``clock="server"`` adds two to ``add_items``.
+
+    A call that writes ends although it is cancelled: when ``CancelledError`` arrives, it is
+    applied. Errors are those of ``store.memory``. With ``read_from="replica"``, a turn may miss the
+    newest items.
 
     Args:
         session_id: The thread's id. Whoever knows it can open the session: check whose it is by
@@ -70,6 +74,7 @@ class RedisSession:
         self.session_settings = _check_settings(session_settings)
         self._user = check_id("user", user)
         self._memory = check_instance("store", store, RedisStore).memory
+        self._db = database_of(store)
         self._newest = datetime.min.replace(tzinfo=UTC)
 
     async def get_items(self, limit: int | None = None) -> "list[TResponseInputItem]":
@@ -107,7 +112,7 @@ class RedisSession:
             return
         # Never before what was seen: the clock of the process that added that may be ahead. One
         # date for all: items with dates of their own could be parted by another process's.
-        self._newest = max(now(), self._newest)
+        self._newest = max(await clock.now(self._db), self._newest)
         messages = [self._message(item, self._newest) for item in given]
         await uninterrupted(self._memory.save_messages(messages, create_thread=True))
 

@@ -4,9 +4,10 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
+from agents.extensions.memory import EncryptedSession
 from agents.memory import Session, SessionSettings
 from pydantic import BaseModel
 
@@ -148,6 +149,20 @@ async def test_a_thread_that_exists_keeps_its_owner_and_title(
     assert (await store.verify()).ok
 
 
+async def test_the_sdk_can_encrypt_what_a_session_keeps(
+    store: RedisStore, session: RedisSession, raw: Raw, place: Place
+) -> None:
+    # It takes any session, but its signature says SessionABC.
+    encrypted = EncryptedSession("t", cast("Any", session), encryption_key="secret key")
+    await encrypted.add_items([said("Hello"), item(ODD[5])])
+    assert await encrypted.get_items() == [said("Hello"), ODD[5]]
+    assert await encrypted.get_items(1) == [ODD[5]]
+    stored = await snapshot(raw, place.keys.prefix)
+    assert not any(b"Hello" in value for value in stored.values())
+    assert await encrypted.pop_item() == ODD[5]
+    assert [m.text for m in await store.memory.list_messages("t")] == [""]
+
+
 async def test_messages_of_others_read_as_items(store: RedisStore, session: RedisSession) -> None:
     await session.add_items([said("a")])
     others = [
@@ -179,6 +194,17 @@ async def test_items_follow_what_was_read_whatever_the_clock_says(
     await session.add_items([said("c")])
     assert await session.get_items() == [said("a"), said("b"), said("c")]
     assert await session.pop_item() == said("c")
+
+
+async def test_the_servers_clock_dates_items_too(place: Place) -> None:
+    async with place.store(clock="server") as opened:
+        session = RedisSession("t", opened)
+        for text in "abc":
+            await session.add_items([said(text), said(text)])
+        assert [dict(each)["content"] for each in await session.get_items()] == [*"aabbcc"]
+        dates = [each.created_at for each in await opened.memory.list_messages("t")]
+        assert dates[::2] == dates[1::2] == sorted(set(dates))
+        await session.clear_session()
 
 
 async def test_a_session_that_is_not_used_expires(place: Place, raw: Raw) -> None:

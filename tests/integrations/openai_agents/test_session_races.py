@@ -12,6 +12,7 @@ from redis_store import RedisStore
 from redis_store.integrations.openai_agents import RedisSession
 from tests.integrations.openai_agents.items import said
 from tests.support.deployments.place import Place
+from tests.support.deployments.variants import on_one_server
 from tests.support.inspection.invariants import check_settled
 from tests.support.schedules.cancellation import How, cancelled_at
 from tests.support.schedules.round_trip_gates import gated_store
@@ -66,6 +67,7 @@ async def test_clears_race_adds(store: RedisStore, place: Place, raw: Raw) -> No
             await check_settled(store, raw, place.keys)
 
 
+@on_one_server
 @pytest.mark.parametrize("how", get_args(How))
 async def test_a_cancelled_write_is_applied_when_it_ends(
     store: RedisStore, place: Place, how: How
