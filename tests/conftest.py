@@ -28,6 +28,7 @@ from tests.support.deployments.variants import (
     variants_of,
 )
 from tests.support.inspection.invariants import check_invariants, mend_hints
+from tests.support.wire.proxies import CountingProxy
 from tests.support.wire.raw import Raw
 
 
@@ -172,3 +173,18 @@ async def store(
         await opened.memory.dangerously_clear_all()
         assert await raw.keys(place.keys.prefix) == []
         await raw("DEL", place.keys.marker())
+
+
+@pytest.fixture
+async def proxy(variant: Variant, servers: dict[str, Server]) -> AsyncIterator[CountingProxy]:
+    """What counts the traffic between ``metered_store`` and the test's server."""
+    async with CountingProxy(servers[variant.server].socket) as counting:
+        yield counting
+
+
+@pytest.fixture
+async def metered_store(proxy: CountingProxy, place: Place) -> AsyncIterator[RedisStore]:
+    """A connected store behind ``proxy``, on the test's data."""
+    prefix, hash_tags = place.keys.prefix, place.keys.hash_tags
+    async with RedisStore(proxy.url, key_prefix=prefix, hash_tags=hash_tags) as opened:
+        yield opened

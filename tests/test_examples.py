@@ -129,6 +129,26 @@ def test_the_chat_agent_remembers_across_two_runs(tmp_path: Path) -> None:
     assert "agent: I remember 4 of your messages." in output
 
 
+def test_an_openai_agent_remembers_across_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("agents")
+    memory = str(tmp_path / "memory")
+    asked = run("openai_agent.py", memory, "What is my name?", "My name is Ana")
+    assert "agent: You have not told me." in asked
+    output = run("openai_agent.py", memory, "What is my name?")
+    assert "agent: You are Ana." in output
+    assert "chat of user-1 has 6 messages" in output
+
+
+def test_an_adk_agent_remembers_across_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("google.adk")
+    memory = str(tmp_path / "memory")
+    asked = run("google_adk_agent.py", memory, "What is my name?", "My name is Ana")
+    assert "agent: You have not told me." in asked
+    output = run("google_adk_agent.py", memory, "What is my name?")
+    assert "agent: You are Ana." in output
+    assert "known of user-1: {'name': 'Ana'}" in output
+
+
 def test_the_workflow_survives_the_kill_of_its_process() -> None:
     killed, race, end = run("resumable_workflow.py").split("\n\n")
     assert f"ended by signal {SIGKILL}, yet the run's status is still 'running:" in killed

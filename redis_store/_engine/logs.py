@@ -33,10 +33,7 @@ from redis_store.errors import CorruptRecordError
 
 # Tokens that are kept, and how long. An append whose reply was lost counts once unless so many
 # others came between, or its repeat takes so long.
-_TOKENS = 1000
-_TOKENS_MS = 60_000
-# Items per RPUSH: Lua unpacks at most 8,000.
-_PUSH_CHUNK = 4000
+_TOKENS = steps.Tokens(1000, 60_000)
 _STAMP = Struct(">d")
 
 
@@ -109,8 +106,11 @@ class Logs:
         fields: Mapping[str, str | bytes] | None = None,
         expect: Literal["missing", "present"] | None = None,
         also: Sequence[Command] = (),
+        token: str | None = None,
     ) -> bool:
         """Append items and set fields, all in one step; a log is created by its first append.
+
+        In the hash-tagged layout, one that is not applied takes up to two round trips more.
 
         Args:
             id: The log.
@@ -119,15 +119,21 @@ class Logs:
             expect: ``"missing"`` creates a log only; ``"present"`` creates none.
             also: Commands to run with it, each on one key. In the hash-tagged layout those on other
                 slots follow in a second round trip.
+            token: What appends have in common of which only the first is to be applied: if the same
+                is delivered again, within a minute and 1,000 appends.
 
         Returns:
-            Whether it was applied; ``False`` if the log is not as expected.
+            Whether it was applied, now or before; ``False`` if the log is not as expected.
         """
-        mark = _Mark(epoch_us(await clock.now(self._db)), token_hex(8))
+        mark = _Mark(epoch_us(await clock.now(self._db)), token or token_hex(8))
+        *_, tokens = self._of(id)
 
         async def attempt(tx: Transaction) -> bool:
             if tx.known:
-                return False
+                if self._db.keys.hash_tags:
+                    # The index may have the date of what was refused.
+                    await self.indexes.restore([id])
+                return tx.known.get(tokens) is not None
             self._require(tx, id, mark, expect)
             self._write(tx, id, mark, items, fields or {})
             tx.run(also)
@@ -237,16 +243,9 @@ class Logs:
         fields: Mapping[str, str | bytes],
     ) -> None:
         head, list_, tokens = self._of(id)
-        # First, as it fails before anything is written if the key is no list.
-        for first in range(0, len(items), _PUSH_CHUNK):
-            packed = [_STAMP.pack(i.stamp) + i.body for i in items[first : first + _PUSH_CHUNK]]
-            tx.command("RPUSH", list_, *packed)
-        tx.command("HSETNX", head, "created", mark.created)
-        own = [part for name, value in fields.items() for part in (f"={name}", value)]
-        tx.command("HSET", head, "updated", mark.us, *own)
-        tx.command("ZADD", tokens, mark.us, mark.token)
-        tx.command("ZREMRANGEBYRANK", tokens, 0, -_TOKENS - 1)
-        tx.command("PEXPIRE", tokens, _TOKENS_MS)
+        packed = [_STAMP.pack(item.stamp) + item.body for item in items]
+        own = {f"={name}": value for name, value in fields.items()}
+        tx.write(steps.append_log(head, list_, tokens, *mark, _TOKENS, packed, own))
         if self._ttl_ms is not None:
             tx.run([("PEXPIRE", key, self._ttl_ms) for key in (head, list_)])
         self.indexes.enter(tx, id, self._entries(id, mark.us))

@@ -296,3 +296,33 @@ def extend(  # noqa: PLR0917 - in the order of KEYS and ARGV
     """
     keys = [record, timeline, counts]
     return Step("extend", keys, [prefix, pointer_prefix, ttl_ms, len(ids), *ids])
+
+
+# Writes of a log
+
+
+class Tokens(NamedTuple):
+    """How many tokens of appends a log keeps, and for how long after the last one."""
+
+    kept: int
+    ms: int
+
+
+def append_log(  # noqa: PLR0917 - in the order of KEYS and ARGV
+    head: str,
+    items: str,
+    tokens: str,
+    us: int,
+    token: str,
+    keeps: Tokens,
+    bodies: Sequence[bytes],
+    fields: Mapping[str, str | bytes],
+) -> Step:
+    """Append items to a log, set fields of its head, and keep the token of the append.
+
+    KEYS: head, items, tokens. ARGV: now in µs, token, how many tokens are kept, for how many ms,
+    n, m, n items, m fields and values in turn.
+    """
+    parts = [part for field in fields.items() for part in field]
+    args: list[Argument] = [us, token, *keeps, len(bodies), len(parts), *bodies, *parts]
+    return Step("append_log", [head, items, tokens], args)

@@ -107,6 +107,10 @@ class Transaction:
         if after is not None:
             script.values_after[key] = after
 
+    def write(self, step: Step) -> None:
+        """Add a step that writes to keys of one slot."""
+        self._script(step.keys[0]).write(step)
+
     def set(self, key: str, value: bytes | str) -> None:
         """Store a string."""
         self._script(key).set(key, value)

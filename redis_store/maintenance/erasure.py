@@ -30,7 +30,7 @@ from redis_store.maintenance.message_erasure import MessageErasure, in_one_piece
 from redis_store.maintenance.reindex import recount
 from redis_store.maintenance.report import Erased, ErasureTally, Progress
 from redis_store.memory.resources import delete_resource
-from redis_store.memory.threads import delete_thread
+from redis_store.memory.thread_deletion import delete_thread
 from redis_store.models import Thread, WorkflowRun
 
 # Erases the records of a batch that belong to the resource; returns how many.

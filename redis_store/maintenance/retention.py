@@ -18,8 +18,8 @@ from redis_store.errors import ConfigurationError, CorruptRecordError
 from redis_store.maintenance.integrations import Removal, registered
 from redis_store.maintenance.report import Progress
 from redis_store.memory.message_filter import Filter
+from redis_store.memory.thread_deletion import delete_thread
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
-from redis_store.memory.threads import delete_thread
 from redis_store.memory.windows import Window
 from redis_store.memory.windows import positions as positions_of
 from redis_store.models import Thread

@@ -16,12 +16,12 @@ from redis_store._engine.arguments import (
     check_thread_id,
     check_title,
 )
-from redis_store._engine.database import Database
 from redis_store._engine.indexes import THREADS
 from redis_store._engine.operations import Repository, operation, query
 from redis_store._engine.timestamps import later_than
 from redis_store.errors import ThreadExistsError, ThreadNotFoundError
 from redis_store.memory.lifetime import keep_alive
+from redis_store.memory.thread_deletion import delete_thread, delete_thread_now
 from redis_store.memory.thread_outline import leave_resources, read_outline
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.models import Thread
@@ -218,15 +218,15 @@ class Threads(Repository):
     async def delete_thread(self, thread_id: str) -> None:
         """Delete a thread with its messages and their index entries, in one atomic step.
 
-        Two round trips, whatever the number of messages: the server reads their ids. It needs
+        One round trip, whatever the number of messages: the server reads their ids. It needs
         2 ms per 1,000 of them. No-op for an unknown id.
         """
         check_thread_id("thread_id", thread_id)
-        await delete_thread(self._db, thread_id, lambda _: True)
+        await delete_thread_now(self._db, thread_id)
 
     @operation
     async def delete_thread_if(self, thread_id: str, due: Callable[[Thread], bool]) -> bool:
-        """Delete a thread if ``due(thread)`` is true at that moment: see ``delete_thread``.
+        """Delete a thread if ``due(thread)`` is true at that moment. Two round trips.
 
         Returns:
             Whether it was deleted.
@@ -281,41 +281,6 @@ class Threads(Repository):
             return updated
 
         return await transact_threads(self._db, attempt, repeatable=repeatable)
-
-
-async def delete_thread(
-    db: Database, thread_id: str, is_due: Callable[[Thread | None], bool]
-) -> bool:
-    """Delete a thread with its messages if it is due at that moment.
-
-    Two round trips; the messages' ids come down only in the hash-tagged layout, where their
-    pointers are in other slots.
-
-    Args:
-        db: The way to the server.
-        thread_id: The thread.
-        is_due: Receives the thread; ``None`` if it has no record, or a corrupt one.
-
-    Returns:
-        Whether it was deleted.
-    """
-    key = db.keys.thread(thread_id)
-
-    async def attempt(tx: ThreadTransaction) -> bool:
-        outline = await read_outline(db, thread_id)
-        thread = THREADS.read(key, outline.stored)
-        if not is_due(thread):
-            return False
-        # Every write of messages changes the record, so this covers their resources too.
-        tx.expect({key: outline.stored})
-        forgotten = tx.drop_all(thread_id)
-        tx.delete([key])
-        leave_resources(tx, thread_id, outline.resources, forgotten)
-        if thread is not None:
-            THREADS.reindex(tx, key, before=thread, after=None)
-        return True
-
-    return await transact_threads(db, attempt)
 
 
 def _store(

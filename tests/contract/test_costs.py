@@ -27,7 +27,7 @@ COSTS = {
     "update_thread": Pinned(2, 2, 4),
     "update_thread_metadata": Pinned(2, 2, 4),
     "update_thread_resource_id": Pinned(4, 2, 7),
-    "delete_thread": Pinned(4, 2, 7),
+    "delete_thread": Pinned(1, 1, 7),
     "delete_thread_if": Pinned(4, 2, 7),
     "list_threads": Pinned(3, 2, 2),
     "list_threads, of a resource": Pinned(3, 2, 2),

@@ -10,7 +10,7 @@ from redis_store._engine import steps
 from redis_store._engine.steps import Body, Step
 
 FOLDER = files("redis_store") / "_engine" / "lua" / "steps"
-GROUPS = ("conditions", "values", "messages", "record")
+GROUPS = ("conditions", "values", "messages", "record", "logs")
 
 _STEP = re.compile(r"((?:^--.*\n)+)function (?:conditions|writes)\.(\w+)\(", re.MULTILINE)
 

@@ -9,9 +9,6 @@ from redis_store import RedisStore
 from redis_store._engine.database import Database
 from redis_store._engine.integration_keys import IntegrationKeys
 from tests.support.deployments.place import Place
-from tests.support.deployments.servers import Server
-from tests.support.deployments.variants import Variant
-from tests.support.wire.proxies import CountingProxy
 from tests.support.wire.raw import Raw
 
 
@@ -37,18 +34,9 @@ def keys(db: Database) -> IntegrationKeys:
 
 
 @pytest.fixture
-async def proxy(variant: Variant, servers: dict[str, Server]) -> AsyncIterator[CountingProxy]:
-    """What counts the traffic between ``metered`` and the test's server."""
-    async with CountingProxy(servers[variant.server].socket) as counting:
-        yield counting
-
-
-@pytest.fixture
-async def metered(proxy: CountingProxy, place: Place) -> AsyncIterator[Database]:
+def metered(metered_store: RedisStore) -> Database:
     """The database of a connected store behind ``proxy``, on the test's data."""
-    prefix, hash_tags = place.keys.prefix, place.keys.hash_tags
-    async with RedisStore(proxy.url, key_prefix=prefix, hash_tags=hash_tags) as store:
-        yield database_of(store)
+    return database_of(metered_store)
 
 
 def database_of(store: RedisStore) -> Database:

@@ -28,7 +28,7 @@ class Pinned(NamedTuple):
 COSTS = {
     "append, new": Pinned(1, 1),
     "append": Pinned(1, 1),
-    "append, refused": Pinned(1, 1),
+    "append, refused": Pinned(1, 2),
     "append, with a command elsewhere": Pinned(1, 2),
     "read": Pinned(1, 1),
     "read, last": Pinned(1, 1),

@@ -129,6 +129,35 @@ async def test_racing_appends_keep_every_item_and_field(logs: Logs) -> None:
     assert len(head.fields) == 50
 
 
+async def test_of_appends_with_one_token_the_first_is_applied(
+    logs: Logs, keys: IntegrationKeys, raw: Raw
+) -> None:
+    elsewhere = keys.key("state", "app")
+
+    async def append(body: str, token: str, id_: str = "s") -> bool:
+        also = [("HINCRBY", elsewhere, "n", 1)]
+        return await logs.append(("u", id_), items(body), token=token, also=also)
+
+    assert await append("a", "1")
+    assert await append("b", "2")
+    assert await append("again", "1"), "applied before"
+    assert await append("c", "1", "other")
+    assert await bodies(logs, "u", "s") == ["a", "b"]
+    assert await bodies(logs, "u", "other") == ["c"]
+    assert await raw("HGET", elsewhere, "n") == b"3"
+    await logs.delete(("u", "s"))
+    assert await append("d", "1")
+    assert await bodies(logs, "u", "s") == ["d"]
+
+
+async def test_a_refused_append_leaves_a_log_listed_as_it_was(logs: Logs) -> None:
+    await logs.append(("u", "s"), items("a"), token="1")
+    listed = await logs.indexes.page(ALL)
+    assert not await logs.append(("u", "s"), items("b"), expect="missing")
+    assert await logs.append(("u", "s"), items("a"), token="1")
+    assert await logs.indexes.page(ALL) == listed
+
+
 async def test_commands_run_with_an_append_if_it_is_applied(
     logs: Logs, keys: IntegrationKeys, raw: Raw
 ) -> None:

@@ -11,6 +11,7 @@ from redis_store._engine.documents import MISSING, Documents
 from redis_store._engine.hash_indexes import IndexEntry
 from redis_store._engine.integration_keys import IntegrationKeys
 from redis_store._engine.logs import Item, Logs
+from redis_store._engine.steps import Tokens
 from tests.integrations.conftest import database_of
 from tests.support.deployments.place import Place
 from tests.support.deployments.variants import on_each_topology
@@ -79,7 +80,7 @@ async def test_an_append_counts_once_although_others_append_and_pop_meanwhile(
 async def test_no_more_tokens_are_kept_than_needed(
     opened: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs_module, "_TOKENS", 5)
+    monkeypatch.setattr(logs_module, "_TOKENS", Tokens(5, 60_000))
     for _ in range(12):
         await logs_of(opened).append(("l",))
     db = database_of(opened)

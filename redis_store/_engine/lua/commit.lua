@@ -6,6 +6,7 @@
 --- @include "steps/messages"     put_messages, drop_messages
 --- @include "steps/record"       create_thread, set_resource, drop_all_messages, touch
 --- @include "steps/record"       extend
+--- @include "steps/logs"         append_log
 --- @include "steps/protocol"     conditions, writes, arg_at, arg
 -- Apply all of a list of steps, or refuse it. Cost: O(log n) per message; no scan.
 -- KEYS: the KEYS of each step in turn. ARGV: of each step its name, then its ARGV.

@@ -7,16 +7,21 @@ from redis_store import BackendUnavailableError, RedisStore
 from redis_store._connections.commands import Command, Replies
 
 
-def lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
-    """Apply the next commit, and report the connection as lost; return what was lost so."""
+def lose_next_reply(store: RedisStore, *, of_repeatable: bool = False) -> list[Sequence[Command]]:
+    """Apply the next commit, and report the connection as lost; return what was lost so.
+
+    What is repeatable is sent again at once, as a deployment does.
+    """
     deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - where replies come in
     send, lost = deployment.send, list[Sequence[Command]]()
 
     async def losing(commands: Sequence[Command], *, repeatable: bool = True) -> Replies:
         replies: Replies = await send(commands, repeatable=repeatable)
-        if repeatable or lost:
+        if repeatable is not of_repeatable or lost:
             return replies
         lost.append(commands)
+        if repeatable:
+            return cast("Replies", await send(commands, repeatable=repeatable))
         raise BackendUnavailableError("gone", code="GONE", details={"in_doubt": True})
 
     deployment.send = losing

@@ -1,6 +1,6 @@
---- @include "lib/chunks"         in_chunks
 --- @include "lib/json"           field_span, string_field
 --- @include "lib/lifetime"       extend_lifetime
+--- @include "lib/removal"        drop_all
 --- @include "lib/updated_at"     advance_updated_at
 --- @include "steps/conditions"   records
 --- @include "steps/protocol"     writes, key_at, key, arg, number, skip
@@ -42,23 +42,7 @@ end
 -- KEYS: timeline, counts. ARGV: body prefix, message pointer prefix ('' if the pointers are in other
 -- slots), thread id. Reply: the messages whose pointers are in other slots.
 function writes.drop_all_messages()
-  local timeline, counts, prefix, pointer_prefix, thread = key(), key(), arg(), arg(), arg()
-  local ids, gone, at = redis.call('ZRANGE', timeline, 0, -1), {}, 0
-  for i, id in ipairs(ids) do gone[i] = prefix .. id end
-  if pointer_prefix ~= '' then
-    local pointers = {}
-    for i, id in ipairs(ids) do pointers[i] = pointer_prefix .. id end
-    in_chunks(pointers, function(...)
-      -- A pointer to another thread is that thread's: the message has moved there.
-      for _, holder in ipairs(redis.call('MGET', ...)) do
-        at = at + 1
-        if holder == thread then gone[#gone + 1] = pointers[at] end
-      end
-    end)
-  end
-  in_chunks(gone, function(...) redis.call('UNLINK', ...) end)
-  redis.call('UNLINK', timeline, counts)
-  return pointer_prefix == '' and ids or {}
+  return drop_all(key(), key(), arg(), arg(), arg())
 end
 
 -- Advance a thread's updated_at: to now, or by 1 µs if it is now or later. Also in its indexes.
