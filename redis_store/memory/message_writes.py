@@ -16,6 +16,7 @@ from redis_store._engine.arguments import (
     check_records,
     check_thread_id,
 )
+from redis_store._engine.database import Values
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
@@ -29,6 +30,7 @@ from redis_store.memory.locations import (
     owners,
     touch_threads_of,
 )
+from redis_store.memory.message_append import append
 from redis_store.memory.save_batch import SaveBatch
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.models import Message, MessagePatch
@@ -72,14 +74,28 @@ class MessageWrites(Repository):
             message, _ = prepared[at]
             clock.put_date(messages[at], message, moment)
             prepared[at] = message, json_values.encode(message)
-        batch = SaveBatch(self._keys, prepared, creates=create_thread)
+        now_us = epoch_us(moment)
+        known = {} if create_thread else await append(self._db, prepared, now_us)
+        if known is not None:
+            await self._save(prepared, known, now_us, creates=create_thread)
+        return [message for message, _ in prepared]
+
+    async def _save(
+        self,
+        prepared: Sequence[tuple[Message, bytes]],
+        known: Values,
+        now_us: int,
+        *,
+        creates: bool,
+    ) -> None:
+        """Save messages of any kind."""
+        batch = SaveBatch(self._keys, prepared, creates=creates)
 
         async def attempt(tx: ThreadTransaction) -> None:
             batch.learn(tx.known)
-            batch.write(tx, epoch_us(moment))
+            batch.write(tx, now_us)
 
-        await transact_threads(self._db, attempt)
-        return [message for message, _ in prepared]
+        await transact_threads(self._db, attempt, known=known)
 
     @operation
     async def update_messages(self, patches: Sequence[MessagePatch]) -> list[Message]:

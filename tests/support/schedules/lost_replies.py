@@ -1,14 +1,21 @@
 """Loses the reply to a write, but not the write."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from redis_store import BackendUnavailableError, RedisStore
 from redis_store._connections.commands import Command, Replies
 
 
-def lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
-    """Apply the next commit, and report the connection as lost; return what was lost so."""
+def lose_next_reply(
+    store: RedisStore, meanwhile: Callable[[], Awaitable[object]] | None = None
+) -> list[Sequence[Command]]:
+    """Apply the next commit, and report the connection as lost; return what was lost so.
+
+    Args:
+        store: The store that makes the commit.
+        meanwhile: What another one does before that is reported.
+    """
     deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - where replies come in
     send, lost = deployment.send, list[Sequence[Command]]()
 
@@ -17,6 +24,8 @@ def lose_next_reply(store: RedisStore) -> list[Sequence[Command]]:
         if repeatable or lost:
             return replies
         lost.append(commands)
+        if meanwhile is not None:
+            await meanwhile()
         raise BackendUnavailableError("gone", code="GONE", details={"in_doubt": True})
 
     deployment.send = losing
