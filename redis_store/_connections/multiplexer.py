@@ -97,7 +97,7 @@ class Multiplexer:
             BackendError: No connection, no reply in time, or the connection was lost;
                 ``details["in_doubt"]`` says whether the commands may have been applied.
         """
-        data = pack(commands[0]) if len(commands) == 1 else b"".join(map(pack, commands))
+        data = pack(*commands)
         loop = asyncio.get_running_loop()
         request = Request(data, len(commands), deadline, loop.create_future(), dedicated)
         if dedicated or not self._shares or len(data) > _LARGE_BYTES or self._is_closed:

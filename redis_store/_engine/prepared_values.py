@@ -55,7 +55,7 @@ def prepare(argument: str, value: object, place: str = "", depth: int = MAX_DEPT
 def prepare_messages(messages: Sequence[Message]) -> list[tuple[Message, bytes]]:
     """Encode messages that the caller gave; an error names the message, and the place in it."""
     try:
-        encoded = list(map(json_values.encode, messages))
+        encoded = json_values.encode_each(messages)
     except _UNENCODABLE:
         pass
     else:

@@ -61,7 +61,8 @@ def _is_usual(messages: Sequence[Message]) -> bool:
 
 def _command(db: Database, prepared: Sequence[tuple[Message, bytes]], now_us: int) -> Command:
     """Build the call of the script: ``lib/append.lua`` knows the steps by their places."""
-    prepared = sorted(prepared, key=_date_of)
+    if len(prepared) > 1:
+        prepared = sorted(prepared, key=_date_of)
     messages, keys = [message for message, _ in prepared], db.keys
     thread_id, owner = messages[0].thread_id, messages[0].resource_id
     record, timeline, counts, prefix = keys.of_thread(thread_id)

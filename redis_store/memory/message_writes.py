@@ -1,6 +1,7 @@
 """Message writes: save, update, delete."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Raw
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from redis_store import json_values
 from redis_store._engine import clock, codecs, prepared_values, raw_fields
 from redis_store._engine.arguments import (
+    are_utc,
     check_date,
     check_id,
     check_ids,
@@ -20,7 +22,11 @@ from redis_store._engine.database import Values
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
-from redis_store.errors import CorruptRecordError, ThreadNotFoundError
+from redis_store.errors import (
+    CorruptRecordError,
+    InvalidArgumentError,
+    ThreadNotFoundError,
+)
 from redis_store.json_values import is_object
 from redis_store.memory.locations import (
     Located,
@@ -63,7 +69,7 @@ class MessageWrites(Repository):
             InvalidArgumentError: One message is invalid. Nothing was stored.
             ThreadNotFoundError: A thread does not exist. Nothing was stored.
         """
-        checked = check_records("messages", messages, Message, _check_message)
+        checked = _check_messages(messages)
         # Asked before they are encoded: another call may date the same message meanwhile.
         undated = clock.undated(self._db, checked)
         prepared = prepared_values.prepare_messages(checked)
@@ -254,6 +260,20 @@ def _merged(content: object, before: Raw | None) -> object:
     if old_metadata is not None and is_object(metadata):
         merged["metadata"] = {**old_metadata, **metadata}
     return merged
+
+
+def _check_messages(messages: Sequence[Message]) -> Sequence[Message]:
+    """Check messages; what they share, once: that takes a fifth of the time where it is much."""
+    if isinstance(messages, (list, tuple)) and set(map(type, messages)) == {Message}:
+        with suppress(InvalidArgumentError, TypeError):  # a second look names the message
+            names = {name for m in messages for name in (m.resource_id, m.role, m.type)}
+            for name in (*names, *(message.id for message in messages)):
+                check_id("", name)
+            for thread_id in {message.thread_id for message in messages}:
+                check_thread_id("", thread_id)
+            if are_utc([message.created_at for message in messages]):
+                return list(messages)
+    return check_records("messages", messages, Message, _check_message)
 
 
 def _check_message(message: Message) -> Message:
