@@ -21,8 +21,9 @@ from redis.asyncio.cluster import ClusterNode
 
 from redis_store._connections.commands import Command, Reply, is_read
 from redis_store._connections.current_call import current_call
-from redis_store._connections.deployment import Deployment, Limits, NodeBatch
+from redis_store._connections.deployment import Deployment, NodeBatch
 from redis_store._connections.errors import translate
+from redis_store._connections.limits import Limits
 from redis_store._connections.multiplexer import Multiplexer
 from redis_store._connections.pending_commands import PendingCommands
 from redis_store._connections.pools import MAX_CONNECTIONS, Connection, Pool
@@ -180,6 +181,10 @@ class ClusterDeployment(Deployment):
         nodes = {self._node_of(command) for command in commands}
         node = nodes.pop()
         return self._multiplexer_of(node) if node is not None and not nodes else None
+
+    def _node_to_ask(self, command: Command) -> Multiplexer | None:
+        node = None if self._reads_replicas else self._node_of(command)
+        return None if node is None else self._multiplexer_of(node)
 
     async def _attempt(self, pending: PendingCommands) -> None:
         """Send the pending commands once; first refresh the map of slots if it may be outdated."""

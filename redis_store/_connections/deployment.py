@@ -13,12 +13,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
-import msgspec
-
 from redis_store._connections.commands import Command, Replies, Reply, is_read
-from redis_store._connections.current_call import current_call
+from redis_store._connections.current_call import current_call, under_way
 from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import PROBE_AFTER, Multiplexer
+from redis_store._connections.limits import Limits
+from redis_store._connections.multiplexer import Multiplexer
 from redis_store._connections.pending_commands import PendingCommands
 from redis_store._connections.pipelined import cut
 from redis_store._connections.pools import Connection, Pool
@@ -33,31 +32,6 @@ _WAIT_MARGIN = 0.3
 # Error replies of a server that the connection should not lead to, or without a login: a primary
 # that was demoted, and a connection on which the login was skipped. A new connection may cure them.
 _MISDIRECTED = frozenset({"READONLY", "MASTERDOWN", "NOAUTH"})
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store asks of its connections.
-
-    Attributes:
-        timeout: Seconds for a public call, retries included.
-        min_replicas: How many replicas must confirm a write.
-        socket_timeout: That option of the client, if it has it.
-        probe_after: Seconds of idleness after which a connection is probed before it is used.
-    """
-
-    timeout: float
-    min_replicas: int = 0
-    socket_timeout: float | None = None
-    probe_after: float = PROBE_AFTER
-
-    @property
-    def silence(self) -> float:
-        """Seconds without a reply after which a connection counts as dead.
-
-        Less than ``timeout``, so that the call can go on with another connection.
-        """
-        given = self.socket_timeout
-        return given if given and given < self.timeout else self.timeout / 2
 
 
 class NodeBatch(NamedTuple):
@@ -171,7 +145,40 @@ class Deployment(ABC):
         pending = PendingCommands(commands, repeatable=repeatable)
         if multiplexer is not None and outcome is not None:
             self._record(pending, NodeBatch(multiplexer, pending.take()), outcome)
-            self._raise_unless_retrying(pending)
+        return await self._finish(pending)
+
+    async def ask(self, command: Command) -> Reply:
+        """Send a read, the only one of its call, and return its reply: one round trip.
+
+        As ``send``, except that the call's context is made only where something went wrong.
+
+        Raises:
+            BackendError: As ``send`` does; an error reply too.
+        """
+        began, multiplexer = monotonic(), self._node_to_ask(command)
+        outcome: Reply | BackendError = None
+        if multiplexer is not None:
+            try:
+                outcome = await multiplexer.ask(command, began + self.limits.timeout)
+                if not isinstance(outcome, Exception):
+                    return outcome
+            except BackendError as error:
+                outcome = error
+        with under_way(began, read_only=True):
+            if multiplexer is None:
+                (reply,) = await self.send((command,))
+            else:
+                pending = PendingCommands((command,), repeatable=True)
+                failed = outcome if isinstance(outcome, BackendError) else Replies([outcome])
+                self._record(pending, NodeBatch(multiplexer, pending.take()), failed)
+                (reply,) = await self._finish(pending)
+        if isinstance(reply, BackendError):
+            raise reply
+        return reply
+
+    async def _finish(self, pending: PendingCommands) -> Replies:
+        """Send what is pending until nothing is, and return the replies."""
+        self._raise_unless_retrying(pending)
         if pending.positions:
             await self._retry(pending, self._attempt)
         return pending.replies
@@ -187,6 +194,10 @@ class Deployment(ABC):
     @abstractmethod
     def _only_node(self, commands: Sequence[Command]) -> Multiplexer | None:
         """Return the node that serves all commands; ``None`` if they go to several."""
+
+    @abstractmethod
+    def _node_to_ask(self, command: Command) -> Multiplexer | None:
+        """Return the node that serves a read; ``None`` if replicas may, or there is none."""
 
     @abstractmethod
     def _assign(self, pending: PendingCommands) -> list[NodeBatch]:

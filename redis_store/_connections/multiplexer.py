@@ -9,13 +9,15 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from math import inf
 from time import monotonic
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from anyio import CancelScope, Semaphore
 from redis import exceptions
 
-from redis_store._connections.commands import Command, Replies
+from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._connections.errors import unanswered
+from redis_store._connections.limits import PROBE_AFTER
 from redis_store._connections.pipelined import PipelinedConnection, Request, is_stale, pack
 from redis_store._connections.pools import Connection, Pool
 from redis_store.errors import BackendError
@@ -30,9 +32,7 @@ _CANCEL_GRACE = 1.0
 # How often deadlines are checked, as a share of the timeout.
 _CHECK_INTERVAL = 0.02
 _NEARLY_SILENT = 0.9
-# An idle connection may have been forgotten by a firewall, which drops what is sent. It is probed
-# before it is used again, for a share of the timeout.
-PROBE_AFTER = 10.0
+# An idle connection is probed for so much of the timeout.
 _PROBE_SHARE = 0.2
 _PROBE = pack(("PING",))
 
@@ -97,17 +97,22 @@ class Multiplexer:
             BackendError: No connection, no reply in time, or the connection was lost;
                 ``details["in_doubt"]`` says whether the commands may have been applied.
         """
-        data = pack(*commands)
-        loop = asyncio.get_running_loop()
-        request = Request(data, len(commands), deadline, loop.create_future(), dedicated)
-        if dedicated or not self._shares or len(data) > _LARGE_BYTES or self._is_closed:
+        return self._send(Request(pack(*commands), len(commands), deadline, _future(), dedicated))
+
+    def ask(self, command: Command, deadline: float) -> Awaitable[Reply]:
+        """Send one command and return its reply: as ``send``, without a list of replies."""
+        return self._send(Request(pack(command), 1, deadline, _future(), replies=None))
+
+    def _send(self, request: Request) -> Awaitable[Any]:
+        is_large = len(request.data) > _LARGE_BYTES
+        if request.blocks or is_large or not self._shares or self._is_closed:
             return self._send_dedicated(request)
         self._queue.append(request)
         if self._deadline_timer is None:
             self._start_timer()
         if not self._is_flush_due:
             self._is_flush_due = True
-            loop.call_soon(self._flush)
+            request.future.get_loop().call_soon(self._flush)
         return request.future
 
     def reconnect(self, reason: str) -> None:
@@ -222,7 +227,7 @@ class Multiplexer:
         if not pipelined.usable:
             return False
         seconds = self._timeout * _PROBE_SHARE
-        future = asyncio.get_running_loop().create_future()
+        future = _future()
         pipelined.write([Request(_PROBE, 1, monotonic() + seconds, future)])
         try:
             async with asyncio.timeout(seconds):
@@ -289,7 +294,7 @@ class Multiplexer:
         pipelined.invalidate("the connection was idle, and does not answer")
         return False
 
-    async def _send_dedicated(self, request: Request) -> Replies:
+    async def _send_dedicated(self, request: Request) -> Any:
         if self._is_closed:
             raise unanswered(_closed(), in_doubt=False)
         in_doubt = False
@@ -304,7 +309,7 @@ class Multiplexer:
         except (exceptions.RedisError, OSError) as exc:
             raise unanswered(exc, in_doubt=in_doubt) from exc
 
-    async def _round_trip(self, connection: Connection, request: Request) -> Replies:
+    async def _round_trip(self, connection: Connection, request: Request) -> Any:
         """Send one request over a dedicated connection, and release it."""
         pipelined = PipelinedConnection(connection, _ignore)
         self._dedicated.add(pipelined)
@@ -337,6 +342,10 @@ class Multiplexer:
                     pipelined.invalidate("the call ended")
                     await connection.disconnect(nowait=True)
                 await self._pool.release(connection)
+
+
+def _future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
 
 
 def _ignore() -> None:

@@ -65,14 +65,15 @@ class Request(msgspec.Struct, eq=False):
         deadline: When the caller stops waiting, on the monotonic clock.
         future: Resolves to the replies, or to the error.
         blocks: Whether the last command blocks, so that its reply may take until the deadline.
+        replies: The replies so far; ``None`` for one command whose future gets its reply itself.
     """
 
     data: bytes
     count: int
     deadline: float
-    future: asyncio.Future[Replies]
+    future: asyncio.Future[Any]
     blocks: bool = False
-    replies: Replies = msgspec.field(default_factory=Replies)
+    replies: Replies | None = msgspec.field(default_factory=Replies)
 
     def fail(self, error: Exception) -> None:
         """Raise the error in the caller, unless it was cancelled."""
@@ -187,7 +188,8 @@ class PipelinedConnection(asyncio.Protocol):
         first = self._requests[0]
         # A large one may be on its way for long: kernels buffer megabytes.
         silent = monotonic() - self._last_received - len(first.data) / _SLOWEST_UPLOAD
-        if silent < seconds or (first.blocks and len(first.replies) == first.count - 1):
+        is_last = first.replies is not None and len(first.replies) == first.count - 1
+        if silent < seconds or (first.blocks and is_last):
             return
         reason = f"no reply came for {seconds:g} s"
         for request in self._requests:
@@ -256,14 +258,16 @@ class PipelinedConnection(asyncio.Protocol):
                 continue
             request = requests[0]
             replies = request.replies
-            replies.append(reply)
-            if not is_plain and isinstance(reply, Exception):
-                replies.has_errors = True
-            if len(replies) == request.count:
-                requests.popleft()
-                self.in_flight -= request.count
-                if not request.future.done():
-                    request.future.set_result(replies)
+            if replies is not None:
+                replies.append(reply)
+                if not is_plain and isinstance(reply, Exception):
+                    replies.has_errors = True
+                if len(replies) < request.count:
+                    continue
+            requests.popleft()
+            self.in_flight -= request.count
+            if not request.future.done():
+                request.future.set_result(reply if replies is None else replies)
 
     def pause_writing(self) -> None:
         """Take no more requests: see ``asyncio.Protocol``."""

@@ -7,6 +7,7 @@ Tests: ``tests/faults/test_outages.py``, ``tests/faults/test_replication.py``,
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
+from time import monotonic
 from typing import Self, TypeVar
 
 import anyio
@@ -21,6 +22,7 @@ from redis_store._connections.commands import (
     Script,
     text,
 )
+from redis_store._connections.current_call import current_call, under_way
 from redis_store._connections.deployment import Deployment
 from redis_store._connections.loops import PerLoop
 from redis_store._engine.fingerprints import is_large
@@ -211,6 +213,18 @@ class Database:
     async def command(self, *command: Argument) -> Reply:
         """Send one command: one round trip."""
         return (await self.send((command,)))[0]
+
+    def ask(self, command: Command) -> Awaitable[Reply]:
+        """Send a read, the only one of its call: see ``Deployment.ask``. One round trip."""
+        # A call within another one has that one's deadline.
+        if current_call.get() is None and (deployment := self.deployment) is not None:
+            return deployment.ask(command)
+        return self._ask_in_call(command)
+
+    async def _ask_in_call(self, command: Command) -> Reply:
+        call = current_call.get()
+        with under_way(monotonic() if call is None else call.began, read_only=True):
+            return await self.command(*command)
 
     async def run(
         self, script: Script, keys: list[str], args: list[Argument], *, repeatable: bool = True

@@ -20,6 +20,7 @@ from redis_store.errors import RedisStoreError
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S")
+R = TypeVar("R", bound="Repository")
 Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 Iterating = Callable[Concatenate[S, P], AsyncIterator[T]]
 
@@ -71,14 +72,37 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
     return call
 
 
+def lookup(method: Method[R, P, T]) -> Method[R, P, T]:
+    """Make a method that reads by one ``Database.ask`` a public call: that has the deadline.
+
+    Only where threads expire, so that it also writes, it is a ``query``.
+    """
+    name, as_query = method.__name__, query(method)
+
+    @wraps(method)
+    async def call(self: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._db.thread_ttl is not None:
+            return await as_query(self, *args, **kwargs)
+        try:
+            return await method(self, *args, **kwargs)
+        except RedisStoreError as error:
+            error.add_operation(name)
+            raise
+
+    return call
+
+
 def unbounded(method: Method[S, P, T]) -> Method[S, P, T]:
     """Make a method a public call without a deadline of its own: each request has one."""
     name = method.__name__
 
     @wraps(method)
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with named(name):
+        try:
             return await method(self, *args, **kwargs)
+        except RedisStoreError as error:
+            error.add_operation(name)
+            raise
 
     return call
 

@@ -19,7 +19,7 @@ from redis_store._engine.arguments import (
 )
 from redis_store._engine.database import Database
 from redis_store._engine.indexes import RESOURCES, settle
-from redis_store._engine.operations import Repository, operation, query
+from redis_store._engine.operations import Repository, lookup, operation
 from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.models import Resource
@@ -28,12 +28,12 @@ from redis_store.models import Resource
 class Resources(Repository):
     """Calls on resources."""
 
-    @query
+    @lookup
     async def get_resource_by_id(self, resource_id: str) -> Resource | None:
         """Read a resource, or ``None``. One round trip."""
         check_id("resource_id", resource_id)
         key = self._keys.resource(resource_id)
-        stored = await self._db.command("GET", key)
+        stored = await self._db.ask(("GET", key))
         return None if stored is None else codecs.decode_resource(key, stored)
 
     @operation
