@@ -18,7 +18,13 @@ from redis import exceptions
 from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._connections.errors import unanswered
 from redis_store._connections.limits import PROBE_AFTER
-from redis_store._connections.pipelined import PipelinedConnection, Request, is_stale, pack
+from redis_store._connections.pipelined import (
+    PipelinedConnection,
+    Request,
+    is_stale,
+    pack,
+    pack_short,
+)
 from redis_store._connections.pools import Connection, Pool
 from redis_store.errors import BackendError
 
@@ -34,7 +40,7 @@ _CHECK_INTERVAL = 0.02
 _NEARLY_SILENT = 0.9
 # An idle connection is probed for so much of the timeout.
 _PROBE_SHARE = 0.2
-_PROBE = pack(("PING",))
+_PROBE = pack_short(("PING",))
 
 
 class Multiplexer:
@@ -97,11 +103,13 @@ class Multiplexer:
             BackendError: No connection, no reply in time, or the connection was lost;
                 ``details["in_doubt"]`` says whether the commands may have been applied.
         """
-        return self._send(Request(pack(*commands), len(commands), deadline, _future(), dedicated))
+        future = asyncio.get_running_loop().create_future()
+        return self._send(Request(pack(*commands), len(commands), deadline, future, dedicated))
 
     def ask(self, command: Command, deadline: float) -> Awaitable[Reply]:
         """Send one command and return its reply: as ``send``, without a list of replies."""
-        return self._send(Request(pack(command), 1, deadline, _future(), replies=None))
+        future = asyncio.get_running_loop().create_future()
+        return self._send(Request(pack_short(command), 1, deadline, future, replies=None))
 
     def _send(self, request: Request) -> Awaitable[Any]:
         is_large = len(request.data) > _LARGE_BYTES
@@ -159,15 +167,15 @@ class Multiplexer:
             if not connecting.done():
                 self._connecting = connecting
             return
-        requests: list[Request] = []
+        requests, queue = list[Request](), self._queue
         capacity = 0 if shared.paused else MAX_IN_FLIGHT - shared.in_flight
-        while self._queue and self._queue[0].count <= capacity:
-            request = self._queue.popleft()
+        while queue and queue[0].count <= capacity:
+            request = queue.popleft()
             # A request whose caller was cancelled before the write is never written.
             if not request.future.done():
                 requests.append(request)
                 capacity -= request.count
-        shared.full = bool(self._queue)
+        shared.full = bool(queue)
         if requests:
             shared.write(requests)
 
@@ -227,7 +235,7 @@ class Multiplexer:
         if not pipelined.usable:
             return False
         seconds = self._timeout * _PROBE_SHARE
-        future = _future()
+        future = asyncio.get_running_loop().create_future()
         pipelined.write([Request(_PROBE, 1, monotonic() + seconds, future)])
         try:
             async with asyncio.timeout(seconds):
@@ -342,10 +350,6 @@ class Multiplexer:
                     pipelined.invalidate("the call ended")
                     await connection.disconnect(nowait=True)
                 await self._pool.release(connection)
-
-
-def _future() -> asyncio.Future[Any]:
-    return asyncio.get_running_loop().create_future()
 
 
 def _ignore() -> None:

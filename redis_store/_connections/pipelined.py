@@ -148,9 +148,8 @@ class PipelinedConnection(asyncio.Protocol):
         """Write requests at once."""
         if not self.in_flight:
             self._last_received = monotonic()
-        for request in requests:
-            self._requests.append(request)
-            self.in_flight += request.count
+        self._requests.extend(requests)
+        self.in_flight += sum([request.count for request in requests])
         data = [request.data for request in requests]
         # Not writelines(): over TLS, it makes a record of each item.
         self._transport.write(data[0] if len(data) == 1 else b"".join(data))

@@ -217,8 +217,9 @@ class Database:
     def ask(self, command: Command) -> Awaitable[Reply]:
         """Send a read, the only one of its call: see ``Deployment.ask``. One round trip."""
         # A call within another one has that one's deadline.
-        if current_call.get() is None and (deployment := self.deployment) is not None:
-            return deployment.ask(command)
+        state = self.loops.get()
+        if current_call.get() is None and state.is_ready and state.deployment is not None:
+            return state.deployment.ask(command)
         return self._ask_in_call(command)
 
     async def _ask_in_call(self, command: Command) -> Reply:
