@@ -31,9 +31,9 @@ current_call: ContextVar[Call | None] = ContextVar("redis_store_call", default=N
 
 
 @contextmanager
-def under_way(began: float, *, read_only: bool) -> Generator[None]:
-    """Send what the block sends as a part of a call that began then."""
-    token = current_call.set(Call(began, read_only))
+def under_way(call: Call) -> Generator[None]:
+    """Send what the block sends as a part of a public call."""
+    token = current_call.set(call)
     try:
         yield
     finally:

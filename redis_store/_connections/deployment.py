@@ -13,8 +13,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
-from redis_store._connections.commands import Command, Replies, Reply, is_read
-from redis_store._connections.current_call import current_call, under_way
+from redis_store._connections.commands import (
+    Command,
+    Replies,
+    Reply,
+    is_read,
+    is_script_missing,
+    with_source,
+)
+from redis_store._connections.current_call import Call, current_call, under_way
 from redis_store._connections.errors import translate
 from redis_store._connections.limits import Limits
 from redis_store._connections.multiplexer import Multiplexer
@@ -147,31 +154,46 @@ class Deployment(ABC):
             self._record(pending, NodeBatch(multiplexer, pending.take()), outcome)
         return await self._finish(pending)
 
-    async def ask(self, command: Command) -> Reply:
-        """Send a read, the only one of its call, and return its reply: one round trip.
+    async def ask(self, command: Command, *, began: float | None = None) -> Reply:
+        """Send one read and return its reply: one round trip.
 
-        As ``send``, except that the call's context is made only where something went wrong.
+        As ``send``, but outside of a public call it is one, whose context is made only where
+        something goes wrong; and a script that the server has lost is sent again with its source.
+
+        Args:
+            command: The read.
+            began: When the call began, outside of a public call; by default now.
 
         Raises:
             BackendError: As ``send`` does; an error reply too.
         """
-        began, multiplexer = monotonic(), self._node_to_ask(command)
+        call = current_call.get()
+        start = call.began if call else began or monotonic()
+        multiplexer = self._node_to_ask(command)
         outcome: Reply | BackendError = None
         if multiplexer is not None:
             try:
-                outcome = await multiplexer.ask(command, began + self.limits.timeout)
+                outcome = await multiplexer.ask(command, start + self.limits.timeout)
                 if not isinstance(outcome, Exception):
                     return outcome
             except BackendError as error:
                 outcome = error
-        with under_way(began, read_only=True):
-            if multiplexer is None:
-                (reply,) = await self.send((command,))
-            else:
-                pending = PendingCommands((command,), repeatable=True)
-                failed = outcome if isinstance(outcome, BackendError) else Replies([outcome])
-                self._record(pending, NodeBatch(multiplexer, pending.take()), failed)
-                (reply,) = await self._finish(pending)
+        with under_way(call or Call(start, read_only=True)):
+            return await self._ask_again(command, multiplexer, outcome)
+
+    async def _ask_again(
+        self, command: Command, multiplexer: Multiplexer | None, outcome: Reply | BackendError
+    ) -> Reply:
+        """Do what ``send`` does if the first attempt had this outcome; without one, if none."""
+        if multiplexer is None:
+            (reply,) = await self.send((command,))
+        else:
+            pending = PendingCommands((command,), repeatable=True)
+            failed = outcome if isinstance(outcome, BackendError) else Replies([outcome])
+            self._record(pending, NodeBatch(multiplexer, pending.take()), failed)
+            (reply,) = await self._finish(pending)
+        if is_script_missing(reply):
+            (reply,) = await self.send((with_source(command),))
         if isinstance(reply, BackendError):
             raise reply
         return reply

@@ -14,15 +14,15 @@ import anyio
 from anyio import to_thread
 
 from redis_store._connections.commands import (
-    SCRIPTS,
     Argument,
     Command,
     Replies,
     Reply,
     Script,
+    is_script_missing,
     text,
+    with_source,
 )
-from redis_store._connections.current_call import current_call, under_way
 from redis_store._connections.deployment import Deployment
 from redis_store._connections.loops import PerLoop
 from redis_store._engine.fingerprints import is_large
@@ -215,17 +215,18 @@ class Database:
         return (await self.send((command,)))[0]
 
     def ask(self, command: Command) -> Awaitable[Reply]:
-        """Send a read, the only one of its call: see ``Deployment.ask``. One round trip."""
-        # A call within another one has that one's deadline.
-        state = self.loops.get()
-        if current_call.get() is None and state.is_ready and state.deployment is not None:
-            return state.deployment.ask(command)
-        return self._ask_in_call(command)
+        """Send one read and return its reply, as ``command`` does but in less time: one round trip.
 
-    async def _ask_in_call(self, command: Command) -> Reply:
-        call = current_call.get()
-        with under_way(monotonic() if call is None else call.began, read_only=True):
-            return await self.command(*command)
+        Outside of a public call it is one, with a deadline of its own: see ``lookup``.
+        """
+        state = self.loops.get()
+        if state.is_ready and state.deployment is not None:
+            return state.deployment.ask(command)
+        return self._ask_first(command)
+
+    async def _ask_first(self, command: Command) -> Reply:
+        began = monotonic()
+        return await (await self._connect()).ask(command, began=began)
 
     async def run(
         self, script: Script, keys: list[str], args: list[Argument], *, repeatable: bool = True
@@ -293,10 +294,10 @@ async def _resend_scripts(
     """
     # NOSCRIPT means that the script did not run, so it may be sent again even if it is not
     # repeatable. The other commands of the first part did run, and must not be.
-    lost = {at for at, reply in enumerate(replies) if _is_script_missing(reply)}
+    lost = {at for at, reply in enumerate(replies) if is_script_missing(reply)}
     if lost:
         again = [at for at in range(len(commands)) if at in lost or at >= first]
-        calls = [_with_source(commands[at]) if at in lost else commands[at] for at in again]
+        calls = [with_source(commands[at]) if at in lost else commands[at] for at in again]
         repeated = await deployment.send(calls, repeatable=repeatable)
         # The first answer of WAIT counts too: another node may have written at the first attempt.
         replies.confirm(repeated.confirmed)
@@ -306,11 +307,3 @@ async def _resend_scripts(
     for reply in replies:
         if isinstance(reply, BackendError):
             raise reply
-
-
-def _is_script_missing(reply: Reply) -> bool:
-    return isinstance(reply, BackendError) and reply.details.get("reason") == "NOSCRIPT"
-
-
-def _with_source(command: Command) -> Command:
-    return SCRIPTS[str(command[1])].full_call(command)

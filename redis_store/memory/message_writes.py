@@ -81,7 +81,7 @@ class MessageWrites(Repository):
             clock.put_date(messages[at], message, moment)
             prepared[at] = message, json_values.encode(message)
         now_us = epoch_us(moment)
-        known = {} if create_thread else await append(self._db, prepared, now_us)
+        known = await append(self._db, prepared, now_us, creates=create_thread)
         if known is not None:
             await self._save(prepared, known, now_us, creates=create_thread)
         return [message for message, _ in prepared]

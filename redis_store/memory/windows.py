@@ -80,7 +80,7 @@ class Messages(NamedTuple):
 async def messages(db: Database, window: Window) -> Messages:
     """Read a window without the messages' positions. Costs the same as ``read``."""
     if _server_selects(db, window):
-        (reply,) = await _pages(db, [window], "bodies")
+        reply = _Reply(*await db.ask(_command(db, window, "bodies")))
         bodies = reply.bodies
         # The reply has no ids. A missing or corrupt body is left to `read`, which has them and can
         # remove the timeline's entry or name the key.

@@ -60,6 +60,10 @@ def _expiring(_store: RedisStore, raw: Raw, keys: Keys) -> Awaitable[Any]:
     return raw("PEXPIRE", keys.thread("t"), 86_400_000)
 
 
+def _no_thread(store: RedisStore, _raw: Raw, _keys: Keys) -> Awaitable[Any]:
+    return store.memory.delete_thread("t")
+
+
 OTHERS = _thread(resource_id="v")
 SPACED = '{"id": "t", "resourceId": "u", "updatedAt": "2026-01-15T09:30:00.000000Z"}'
 DATED_TWICE = (
@@ -77,6 +81,7 @@ USUAL = {
     "in a thread with a title": Case([message("a")], _thread(title='"}', metadata={"k": [1, {}]})),
     "behind an entry without a message": Case([message("b", 9)], _dangling),
     "whose entry is left": Case([message("a", 9)], _dangling),
+    "in a thread that it would make": Case([message("a")], create_thread=True),
     "in a thread that expires": Case([message("a")], _expiring),
     "of another date than the thread's": Case([message("a", -(10**12))]),
 }
@@ -115,7 +120,17 @@ UNUSUAL = {
     "in a thread of the future": Case([message("a")], _thread(updated_at=NOW + timedelta(1))),
     "in a thread of this microsecond": Case([message("a")], _thread(updated_at=NOW)),
     "in two threads": Case([message("a"), message("b", thread_id="t2")], _thread(id="t2")),
-    "in a thread that it may make": Case([message("a")], create_thread=True),
+    "in a thread that it makes": Case(
+        [message("a", 2), message("b")], _no_thread, create_thread=True
+    ),
+    "in a thread that it makes now": Case([message("a", 10**14)], _no_thread, create_thread=True),
+    "in another's thread, which it would make": Case([message("a")], OTHERS, create_thread=True),
+    "in two threads that it makes": Case(
+        [message("a"), message("b", thread_id="t2")], _no_thread, create_thread=True
+    ),
+    "of two resources in a thread that it makes": Case(
+        [message("a", resource_id="v"), message("b", -1)], _no_thread, create_thread=True
+    ),
     "moved here": Case(
         [message("a", 1)],
         lambda store, _raw, _keys: _save_elsewhere(store),
