@@ -261,7 +261,7 @@ class ClusterDeployment(Deployment):
         return random.choice(replicas) if replicas else fit[0]  # noqa: S311 - not for security
 
     def _is_failing(self, node: ClusterNode) -> bool:
-        return self._is_avoided(self._multiplexers.get(node.name))
+        return self._multiplexers.get(node.name) in self._avoided
 
     def _multiplexer_of(self, node: ClusterNode) -> Multiplexer:
         known = self._multiplexers.get(node.name)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
+from redis_store._connections.avoided import Avoided
 from redis_store._connections.commands import (
     Command,
     Replies,
@@ -22,7 +23,7 @@ from redis_store._connections.commands import (
     with_source,
 )
 from redis_store._connections.current_call import Call, current_call, under_way
-from redis_store._connections.errors import translate
+from redis_store._connections.errors import timed_out, translate
 from redis_store._connections.limits import Limits
 from redis_store._connections.multiplexer import Multiplexer
 from redis_store._connections.pending_commands import PendingCommands
@@ -77,8 +78,8 @@ class Deployment(ABC):
         self._parents_connections: list[list[Connection]] = []
         # When the primary first refused a write as a replica; None once it has taken one again.
         self._demoted_at: float | None = None
-        # Until when reads go elsewhere: servers that could not be reached or did not answer.
-        self._avoided: dict[Multiplexer, float] = {}
+        # Reads go elsewhere, where there is a choice.
+        self._avoided = Avoided(limits.silence)
 
     @abstractmethod
     async def discover(self) -> None:
@@ -155,17 +156,10 @@ class Deployment(ABC):
         return await self._finish(pending)
 
     async def ask(self, command: Command, *, began: float | None = None) -> Reply:
-        """Send one read and return its reply: one round trip.
+        """Send one read, and return its reply or raise its error: one round trip.
 
-        As ``send``, but outside of a public call it is one, whose context is made only where
-        something goes wrong; and a script that the server has lost is sent again with its source.
-
-        Args:
-            command: The read.
-            began: When the call began, outside of a public call; by default now.
-
-        Raises:
-            BackendError: As ``send`` does; an error reply too.
+        As ``send``, but a lost script is sent again with its source; and outside of a public call
+        it is one that ``began`` now or earlier, whose context is made only in trouble.
         """
         call = current_call.get()
         start = call.began if call else began or monotonic()
@@ -188,8 +182,8 @@ class Deployment(ABC):
         if multiplexer is None:
             (reply,) = await self.send((command,))
         else:
-            pending = PendingCommands((command,), repeatable=True)
             failed = outcome if isinstance(outcome, BackendError) else Replies([outcome])
+            pending = PendingCommands((command,), repeatable=True)
             self._record(pending, NodeBatch(multiplexer, pending.take()), failed)
             (reply,) = await self._finish(pending)
         if is_script_missing(reply):
@@ -246,7 +240,8 @@ class Deployment(ABC):
             if isinstance(exc, BackendError):
                 raise
             if pending.error is None or isinstance(pending.error, BackendTimeoutError):
-                raise _timed_out(self.limits.timeout, pending.commands) from exc
+                in_doubt = not all(map(is_read, pending.commands))
+                raise timed_out(self.limits.timeout, in_doubt=in_doubt) from exc
             raise pending.exhausted() from exc
 
     def _raise_unless_retrying(self, pending: PendingCommands) -> None:
@@ -294,7 +289,7 @@ class Deployment(ABC):
     ) -> None:
         """Record one node's replies, or that there are none."""
         if isinstance(outcome, BackendError):
-            self._avoid(batch.multiplexer)
+            self._avoided.add(batch.multiplexer)
             pending.lose(batch.positions, outcome)
             return
         step = 2 if batch.asking else 1
@@ -338,16 +333,6 @@ class Deployment(ABC):
             self._demoted_at = now
         return now - self._demoted_at < self.limits.timeout
 
-    def _avoid(self, multiplexer: Multiplexer) -> None:
-        """Send reads elsewhere for a while, where there is a choice."""
-        now = monotonic()
-        self._avoided = {each: until for each, until in self._avoided.items() if until > now}
-        self._avoided[multiplexer] = now + self.limits.silence
-
-    def _is_avoided(self, multiplexer: Multiplexer | None) -> bool:
-        """Whether the server failed lately."""
-        return multiplexer in self._avoided and self._avoided[multiplexer] > monotonic()
-
     def _needs_confirmation(self, commands: Sequence[Command]) -> bool:
         """Whether replicas must confirm any of the commands."""
         return self.min_replicas > 0 and not all(map(is_read, commands))
@@ -363,12 +348,3 @@ def _outcome(future: asyncio.Future[Replies]) -> Replies | BackendError:
         return future.result()
     except BackendError as error:
         return error
-
-
-def _timed_out(seconds: float, commands: Sequence[Command]) -> BackendTimeoutError:
-    in_doubt = not all(map(is_read, commands))
-    return BackendTimeoutError(
-        f"no answer within {seconds:g} s" + ("; a write may have been applied" * in_doubt),
-        code="BACKEND_TIMEOUT",
-        details={"reason": "TIMEOUT", "in_doubt": in_doubt, "seconds": seconds},
-    )

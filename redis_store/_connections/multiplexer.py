@@ -18,13 +18,7 @@ from redis import exceptions
 from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._connections.errors import unanswered
 from redis_store._connections.limits import PROBE_AFTER
-from redis_store._connections.pipelined import (
-    PipelinedConnection,
-    Request,
-    is_stale,
-    pack,
-    pack_short,
-)
+from redis_store._connections.pipelined import PipelinedConnection, Request, is_stale, pack
 from redis_store._connections.pools import Connection, Pool
 from redis_store.errors import BackendError
 
@@ -35,12 +29,13 @@ MAX_IN_FLIGHT = 10_000
 _LARGE_BYTES = 65536
 # Seconds that a cancelled call waits for the reply to what the server has already received.
 _CANCEL_GRACE = 1.0
+_CLOSED = "the store is closed"
 # How often deadlines are checked, as a share of the timeout.
 _CHECK_INTERVAL = 0.02
 _NEARLY_SILENT = 0.9
 # An idle connection is probed for so much of the timeout.
 _PROBE_SHARE = 0.2
-_PROBE = pack_short(("PING",))
+_PROBE = pack(("PING",))
 
 
 class Multiplexer:
@@ -109,7 +104,7 @@ class Multiplexer:
     def ask(self, command: Command, deadline: float) -> Awaitable[Reply]:
         """Send one command and return its reply: as ``send``, without a list of replies."""
         future = asyncio.get_running_loop().create_future()
-        return self._send(Request(pack_short(command), 1, deadline, future, replies=None))
+        return self._send(Request(pack(command), 1, deadline, future, replies=None))
 
     def _send(self, request: Request) -> Awaitable[Any]:
         is_large = len(request.data) > _LARGE_BYTES
@@ -142,7 +137,7 @@ class Multiplexer:
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
-        self._fail_queued(_closed())
+        self._fail_queued(exceptions.ConnectionError(_CLOSED))
         # Those of a borrowed client are not ours to close: their requests end first.
         for connection in self._dedicated if self._owned else ():
             connection.invalidate(_CLOSED)
@@ -295,7 +290,7 @@ class Multiplexer:
         last_answer = self._last_answers.get(connection, monotonic() if self._owned else 0.0)
         if last_answer == -inf or monotonic() - last_answer < self._probe_after:
             return last_answer != -inf
-        pipelined = PipelinedConnection(connection, _ignore)
+        pipelined = PipelinedConnection(connection)
         if await self._answers(pipelined) and pipelined.reusable:
             pipelined.hand_back()
             return True
@@ -304,7 +299,7 @@ class Multiplexer:
 
     async def _send_dedicated(self, request: Request) -> Any:
         if self._is_closed:
-            raise unanswered(_closed(), in_doubt=False)
+            raise unanswered(exceptions.ConnectionError(_CLOSED), in_doubt=False)
         in_doubt = False
         try:
             async with asyncio.timeout(request.deadline - monotonic()), self._available:
@@ -319,14 +314,14 @@ class Multiplexer:
 
     async def _round_trip(self, connection: Connection, request: Request) -> Any:
         """Send one request over a dedicated connection, and release it."""
-        pipelined = PipelinedConnection(connection, _ignore)
+        pipelined = PipelinedConnection(connection)
         self._dedicated.add(pipelined)
         future, deadline = request.future, request.deadline
         try:
             # close() may have run while this connected, and has not seen this connection.
             if self._is_closed and self._owned:
                 pipelined.invalidate(_CLOSED)
-                raise _closed()
+                raise exceptions.ConnectionError(_CLOSED)
             pipelined.write([request])
             if self._deadline_timer is None:
                 self._start_timer()
@@ -350,14 +345,3 @@ class Multiplexer:
                     pipelined.invalidate("the call ended")
                     await connection.disconnect(nowait=True)
                 await self._pool.release(connection)
-
-
-def _ignore() -> None:
-    """Do nothing: no request waits for a dedicated connection."""
-
-
-_CLOSED = "the store is closed"
-
-
-def _closed() -> Exception:
-    return exceptions.ConnectionError(_CLOSED)

@@ -37,7 +37,7 @@ _pack: Callable[[Command], bytes] = cast("Any", hiredis).pack_command
 def pack(*commands: Command) -> bytes:
     """Return commands as they are sent."""
     if len(commands) == 1 and len(commands[0]) <= _PACKED_AT_ONCE:
-        return pack_short(commands[0])
+        return _packed(commands[0])
     return b"".join(part for command in commands for part in _parts(command))
 
 
@@ -45,11 +45,10 @@ def _parts(command: Command) -> Iterator[bytes]:
     yield b"*%d\r\n" % len(command)
     for first in range(0, len(command), _PACKED_AT_ONCE):
         part = command[first : first + _PACKED_AT_ONCE]
-        yield pack_short(part).removeprefix(b"*%d\r\n" % len(part))
+        yield _packed(part).removeprefix(b"*%d\r\n" % len(part))
 
 
-def pack_short(command: Command) -> bytes:
-    """Return a short command as it is sent."""
+def _packed(command: Command) -> bytes:
     try:
         return _pack(command)
     except UnicodeEncodeError:
@@ -86,7 +85,8 @@ class PipelinedConnection(asyncio.Protocol):
 
     Args:
         connection: A connected connection of redis-py.
-        on_ready: Called when more may be written, or the connection is lost.
+        on_ready: Called when more may be written, or the connection is lost; by default nobody
+            waits for that.
 
     Attributes:
         connection: The connection of redis-py.
@@ -97,7 +97,7 @@ class PipelinedConnection(asyncio.Protocol):
         closed: Set when the transport is closed.
     """
 
-    def __init__(self, connection: Any, on_ready: Callable[[], None]) -> None:
+    def __init__(self, connection: Any, on_ready: Callable[[], None] = lambda: None) -> None:
         self.connection = connection
         self.in_flight = 0
         self.paused = False

@@ -98,7 +98,7 @@ class SentinelDeployment(StandaloneDeployment):
         # Only the first attempt may use a replica: retries go to the primary, by _assign.
         call = current_call.get()
         reads = self._replicas is not None and call is not None and call.read_only
-        if reads and all(map(is_read, commands)) and not self._is_avoided(self._replicas):
+        if reads and all(map(is_read, commands)) and self._replicas not in self._avoided:
             return self._replicas
         return self._multiplexer
 
