@@ -4,7 +4,7 @@ It sends the steps that a transaction would send, but builds no transaction. In 
 messages behind all others, ``lib/append.lua`` does the same without running them. What it may not
 do, and what a condition refuses, is left to the transaction.
 
-Tests: ``tests/contract/test_save_append.py``.
+Tests: ``tests/contract/test_append.py``.
 """
 
 from collections.abc import Sequence

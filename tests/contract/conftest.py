@@ -1,10 +1,11 @@
-"""A store whose traffic is counted."""
+"""A store whose traffic is counted, and the two ways in which messages are saved."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from redis_store import MemoryStore, RedisStore
+from redis_store.memory import message_append
 from tests.support.deployments.place import Place
 from tests.support.deployments.servers import Server
 from tests.support.deployments.variants import Variant
@@ -25,3 +26,19 @@ async def metered(proxy: CountingProxy, place: Place) -> AsyncIterator[MemorySto
     async with RedisStore(proxy.url, key_prefix=prefix, hash_tags=hash_tags) as opened:
         yield opened.memory
         await opened.memory.dangerously_clear_all()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of saving with its short way, and in the full matrix without it too."""
+    is_full = metafunc.config.getoption("--matrix") == "full"
+    if is_full and metafunc.definition.path.name.startswith("test_save_"):
+        metafunc.fixturenames.append("has_short_way")
+        metafunc.parametrize(
+            "has_short_way", [True, False], ids=["short", "transaction"], indirect=True
+        )
+
+
+@pytest.fixture
+def has_short_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether ``save_messages`` may do without a transaction."""
+    monkeypatch.setattr(message_append, "is_enabled", request.param)
