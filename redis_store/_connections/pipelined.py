@@ -42,6 +42,9 @@ def pack(*commands: Command) -> bytes:
 
 
 def _parts(command: Command) -> Iterator[bytes]:
+    if len(command) <= _PACKED_AT_ONCE:
+        yield _packed(command)
+        return
     yield b"*%d\r\n" % len(command)
     for first in range(0, len(command), _PACKED_AT_ONCE):
         part = command[first : first + _PACKED_AT_ONCE]

@@ -116,7 +116,7 @@ class MessageWrites(Repository):
         Raises:
             ThreadNotFoundError: A patch moves a message to an unknown thread. Nothing was changed.
         """
-        checked = check_records("patches", patches, MessagePatch, _check_patch)
+        checked = _check_patches(patches)
         if not checked:
             return []
         now_us = epoch_us(await clock.now(self._db))
@@ -288,6 +288,15 @@ def _check_message(message: Message) -> Message:
     return replace(message, created_at=created_at)
 
 
+def _check_patches(patches: Sequence[MessagePatch]) -> list[MessagePatch]:
+    """Check patches; their contents all at once, unless one has to be named or changed."""
+    checked = check_records("patches", patches, MessagePatch, _check_patch)
+    contents = [patch.content for patch in checked if patch.content is not UNSET]
+    if prepared_values.are_as_read(contents):
+        return checked
+    return check_records("patches", checked, MessagePatch, _check_content)
+
+
 def _check_patch(patch: MessagePatch) -> MessagePatch:
     check_id("id", patch.id)
     for argument in ("role", "type", "resource_id"):
@@ -295,9 +304,12 @@ def _check_patch(patch: MessagePatch) -> MessagePatch:
             check_id(argument, getattr(patch, argument))
     if patch.thread_id is not UNSET:
         check_thread_id("thread_id", patch.thread_id)
-    changes: dict[str, Any] = {}
-    if patch.content is not UNSET:
-        changes["content"] = check_json("content", patch.content)
-    if patch.created_at is not UNSET:
-        changes["created_at"] = check_date("created_at", patch.created_at)
-    return replace(patch, **changes)
+    if patch.created_at is UNSET:
+        return replace(patch)
+    return replace(patch, created_at=check_date("created_at", patch.created_at))
+
+
+def _check_content(patch: MessagePatch) -> MessagePatch:
+    if patch.content is UNSET:
+        return patch
+    return replace(patch, content=check_json("content", patch.content))
