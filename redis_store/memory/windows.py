@@ -86,7 +86,7 @@ async def messages(db: Database, window: Window) -> Messages:
         # remove the timeline's entry or name the key.
         if reply.total >= 0 and None not in bodies:
             with suppress(CorruptRecordError):
-                items = [codecs.decode_message("", body) for body in bodies]
+                items = codecs.decode_messages(bodies)
                 ends = [int(float(score)) for score in reply.scored_ids]
                 return Messages(reply.total, reply.passed, items, ends)
     (found,) = await read(db, [window])
