@@ -135,8 +135,8 @@ def test_messages_are_decoded_together_as_they_are_one_by_one() -> None:
         b'{"id":"m","threadId":"t","resourceId":"u","role":"r","createdAt":"%b","content":null}'
         % DATE.encode(),
         b'{"id":"m","threadId":"t","resourceId":"u","role":"r","content":"undated"}',
-        b'{"id":"m","threadId":"t","resourceId":"u","role":"r","type":"v2","content":"",'
-        b'"createdAt":"2026-01-15T10:30:00+01:00"}',
+        b'{"id":"m","threadId":"t","resourceId":"u","role":"r","createdAt":"%b","content":""}'
+        % b"2026-01-15T10:30:00+01:00",
         b'{"id":"m","threadId":"t","resourceId":"u","role":"r","createdAt":"%b"}' % DATE.encode(),
     ]
     assert codecs.decode_messages([]) == []
