@@ -13,14 +13,13 @@ from functools import wraps
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from redis_store._connections.current_call import Call, current_call
+from redis_store._connections.current_call import Call, current_call, under_way
 from redis_store._engine.database import Database
 from redis_store.errors import RedisStoreError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S")
-R = TypeVar("R", bound="Repository")
 Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 Iterating = Callable[Concatenate[S, P], AsyncIterator[T]]
 
@@ -72,24 +71,19 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
     return call
 
 
-def lookup(method: Method[R, P, T]) -> Method[R, P, T]:
+def lookup(method: Method[S, P, T]) -> Method[S, P, T]:
     """Make a method that reads by one ``Database.ask`` a public call: that has the deadline.
 
-    Only where threads expire, so that it also writes, it is a ``query``.
+    If it sends more, it does so within ``reading``.
     """
-    name, as_query = method.__name__, query(method)
+    return unbounded(method)
 
-    @wraps(method)
-    async def call(self: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._db.thread_ttl is not None:
-            return await as_query(self, *args, **kwargs)
-        try:
-            return await method(self, *args, **kwargs)
-        except RedisStoreError as error:
-            error.add_operation(name)
-            raise
 
-    return call
+@contextmanager
+def reading() -> Generator[None]:
+    """Give all that a lookup sends in the block one deadline."""
+    with under_way(current_call.get() or Call(monotonic(), read_only=True)):
+        yield
 
 
 def unbounded(method: Method[S, P, T]) -> Method[S, P, T]:

@@ -36,7 +36,8 @@ def _save(*messages: Message) -> Furnish:
 
 
 def _dated(**fields: Any) -> Thread:
-    return thread(**({"updated_at": at(1)} | fields))
+    defaults: dict[str, Any] = {"updated_at": at(1)}
+    return thread(**(defaults | fields))
 
 
 def _thread(**fields: Any) -> Furnish:
@@ -62,6 +63,15 @@ def _expiring(_store: RedisStore, raw: Raw, keys: Keys) -> Awaitable[Any]:
 
 def _no_thread(store: RedisStore, _raw: Raw, _keys: Keys) -> Awaitable[Any]:
     return store.memory.delete_thread("t")
+
+
+def _body(_store: RedisStore, raw: Raw, keys: Keys) -> Awaitable[Any]:
+    return raw("SET", keys.message("t", "a"), '{"id":"a","resourceId":"u"}')
+
+
+async def _elsewhere(store: RedisStore, _raw: Raw, _keys: Keys) -> None:
+    await store.memory.save_thread(thread("t2"))
+    await store.memory.save_messages([message("a", thread_id="t2")])
 
 
 OTHERS = _thread(resource_id="v")
@@ -97,10 +107,7 @@ UNUSUAL = {
     "stored, of another resource": Case([message("a", resource_id="v")], _save(message("a"))),
     "stored, with escapes": Case([message('"', text="new")], _save(message('"'))),
     "one stored, one new": Case([message("a"), message("b", 1)], _save(message("a"))),
-    "without a pointer": Case(
-        [message("a")],
-        lambda _, raw, keys: raw("SET", keys.message("t", "a"), '{"id":"a","resourceId":"u"}'),
-    ),
+    "without a pointer": Case([message("a")], _body),
     "twice": Case([message("a"), message("a", 1)]),
     "of two resources": Case([message("a"), message("b", 1, resource_id="v")]),
     "of another resource": Case([message("a", resource_id="v")]),
@@ -131,16 +138,8 @@ UNUSUAL = {
     "of two resources in a thread that it makes": Case(
         [message("a", resource_id="v"), message("b", -1)], _no_thread, create_thread=True
     ),
-    "moved here": Case(
-        [message("a", 1)],
-        lambda store, _raw, _keys: _save_elsewhere(store),
-    ),
+    "moved here": Case([message("a", 1)], _elsewhere),
 }
-
-
-async def _save_elsewhere(store: RedisStore) -> None:
-    await store.memory.save_thread(thread("t2"))
-    await store.memory.save_messages([message("a", thread_id="t2")])
 
 
 class Clock:
