@@ -51,7 +51,8 @@ async def append(
     refused = refusal(replies[0])
     if refused:
         return refused
-    db.require_replicas(replies.confirmed)
+    if replies.confirmed is not None:
+        db.require_replicas(replies.confirmed)
     return None
 
 
@@ -72,27 +73,25 @@ def _command(
         prepared = sorted(prepared, key=_date_of)
     messages = [message for message, _ in prepared]
     thread_id, owner, n = messages[0].thread_id, messages[0].resource_id, len(messages)
+    ids = [message.id for message in messages]
+    dates, now = [epoch_us(message.created_at) for message in messages], iso(now_us)
     record, timeline, counts, prefix = keys.of_thread(thread_id)
-    dates = [epoch_us(message.created_at) for message in messages]
-    listed = keys.threads_with_messages_of(owner)
+    pointers, listed = map(keys.message_pointer, ids), keys.threads_with_messages_of(owner)
     indexes = keys.thread_indexes(thread_id, owner, "updated_at")
     creation = _creation(keys, messages[0], dates[0], now_us) if creates else _NOTHING
     zsets = [timeline, listed, *indexes, *creation.keys[1:]]
+    checked = [counts, record, *pointers, *zsets]
+    written = [timeline, counts, listed, *creation.keys, record, *indexes]
     args: list[Argument] = ["append", "is_hash", 1]
     args += "expect_no_other_owner" if creates else "expect_owner", owner
     args += "unclaimed", n, thread_id
     args += "is_zset", len(zsets)
-    args += "claim", "put_messages", prefix, n, 1
-    args += [message.id for message in messages]
-    args += dates
+    args += "claim", "put_messages", prefix, n, 1, *ids, *dates
     args += [json for _, json in prepared]
     args += owner, n
     args += "command", "ZADD", 3, "GT", dates[-1], thread_id
     args += creation.args
-    args += "touch", now_us, iso(now_us), len(indexes), thread_id
-    pointers = [keys.message_pointer(message.id) for message in messages]
-    checked = [counts, record, *pointers, *zsets]
-    written = [timeline, counts, listed, *creation.keys, record, *indexes]
+    args += "touch", now_us, now, len(indexes), thread_id
     return COMMIT.call([*checked, *written], args)
 
 
