@@ -9,7 +9,8 @@ local arg_at = 0
 
 if ARGV[1] == 'append' then
   arg_at = 1
-  local call, n, last = redis.call, tonumber(ARGV[7]), #ARGV
+  local KEYS, ARGV, call = KEYS, ARGV, redis.call
+  local n, last = tonumber(ARGV[7]), #ARGV
   local owner, thread, prefix, us, iso = ARGV[5], ARGV[8], ARGV[13], ARGV[last - 3], ARGV[last - 2]
   local ids, dates, bodies = 15, 15 + n, 15 + 2 * n
   -- An owner whose JSON has escapes is not compared as text.
@@ -35,7 +36,7 @@ if ARGV[1] == 'append' then
   if usual and call('EXISTS', unpack(names)) == 0 then
     -- If a key holds another type, one of these fails before anything is written.
     for i = 4 + n, 6 + n do call('ZCARD', KEYS[i]) end
-    call('HINCRBY', KEYS[1], owner, n)
+    call('HINCRBY', KEYS[1], owner, ARGV[7])
     call('SET', KEYS[2], string.sub(record, 1, first - 1) .. iso .. '"}', 'KEEPTTL')
     call('MSET', unpack(stored))
     call('ZADD', KEYS[3 + n], unpack(scored))
