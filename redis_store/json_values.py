@@ -226,6 +226,14 @@ def encode(value: object) -> bytes:
         return _encoder.encode(_escaped(value))
 
 
+def encode_each(values: Sequence[object]) -> list[bytes]:
+    """Encode each of some records: see ``encode``."""
+    try:
+        return list(map(_encoder.encode, values))
+    except UnicodeEncodeError:
+        return list(map(encode, values))
+
+
 def _escaped(value: object) -> object:
     """Return a value that msgspec can encode: JSON in place of texts that it refuses."""
     if isinstance(value, Struct):

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from redis_store._connections import addresses, client_options, connecting
 from redis_store._connections.addresses import Address
 from redis_store._connections.connecting import ReadFrom
-from redis_store._connections.deployment import Deployment, Limits
+from redis_store._connections.deployment import Deployment
 from redis_store._connections.embedded import Server
+from redis_store._connections.limits import Limits
 from redis_store._engine.keys import Keys
 from redis_store.errors import ConfigurationError, invalid_setting
 from redis_store.maintenance import Retention

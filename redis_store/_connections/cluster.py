@@ -21,8 +21,9 @@ from redis.asyncio.cluster import ClusterNode
 
 from redis_store._connections.commands import Command, Reply, is_read
 from redis_store._connections.current_call import current_call
-from redis_store._connections.deployment import Deployment, Limits, NodeBatch
+from redis_store._connections.deployment import Deployment, NodeBatch
 from redis_store._connections.errors import translate
+from redis_store._connections.limits import Limits
 from redis_store._connections.multiplexer import Multiplexer
 from redis_store._connections.pending_commands import PendingCommands
 from redis_store._connections.pools import MAX_CONNECTIONS, Connection, Pool
@@ -181,6 +182,10 @@ class ClusterDeployment(Deployment):
         node = nodes.pop()
         return self._multiplexer_of(node) if node is not None and not nodes else None
 
+    def _node_to_ask(self, command: Command) -> Multiplexer | None:
+        node = None if self._reads_replicas else self._node_of(command)
+        return None if node is None else self._multiplexer_of(node)
+
     async def _attempt(self, pending: PendingCommands) -> None:
         """Send the pending commands once; first refresh the map of slots if it may be outdated."""
         error = pending.error
@@ -256,7 +261,7 @@ class ClusterDeployment(Deployment):
         return random.choice(replicas) if replicas else fit[0]  # noqa: S311 - not for security
 
     def _is_failing(self, node: ClusterNode) -> bool:
-        return self._is_avoided(self._multiplexers.get(node.name))
+        return self._multiplexers.get(node.name) in self._avoided
 
     def _multiplexer_of(self, node: ClusterNode) -> Multiplexer:
         known = self._multiplexers.get(node.name)

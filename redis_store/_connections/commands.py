@@ -7,6 +7,8 @@ Tests: ``tests/engine/test_scripts.py``, ``tests/faults/test_replication.py``,
 from hashlib import sha1
 from typing import Any
 
+from redis_store.errors import BackendError
+
 Argument = bytes | str | int | float
 Command = tuple[Argument, ...]
 # None, bytes, int, or a list of these; an error reply is a BackendError in its place.
@@ -81,6 +83,16 @@ _READ_COMMANDS = frozenset(
     | {"ZSCAN", "ZSCORE", "CLUSTER", "DBSIZE", "HEXISTS", "HVALS", "SCRIPT"}
 )
 _READ_ONLY_SCRIPTS: set[str] = set()
+
+
+def with_source(command: Command) -> Command:
+    """Turn a script's call into one that carries the source."""
+    return SCRIPTS[str(command[1])].full_call(command)
+
+
+def is_script_missing(reply: Reply) -> bool:
+    """Whether the server has lost a script, so that it did not run."""
+    return isinstance(reply, BackendError) and reply.details.get("reason") == "NOSCRIPT"
 
 
 def is_read(command: Command) -> bool:

@@ -26,8 +26,9 @@ from redis.cluster import LoadBalancingStrategy
 from redis_store._connections import client_options
 from redis_store._connections.addresses import Address, Topology
 from redis_store._connections.cluster import ClusterDeployment
-from redis_store._connections.deployment import Deployment, Limits
+from redis_store._connections.deployment import Deployment
 from redis_store._connections.embedded import EmbeddedDeployment, Server, SocketPath
+from redis_store._connections.limits import Limits
 from redis_store._connections.pools import MAX_CONNECTIONS
 from redis_store._connections.sentinel import SentinelDeployment, Sentinels
 from redis_store._connections.standalone import StandaloneDeployment

@@ -6,6 +6,8 @@ the public method and the connections.
 Tests: ``tests/faults/test_outages.py``, ``tests/faults/test_replication.py``.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import msgspec
@@ -26,3 +28,13 @@ class Call(msgspec.Struct, frozen=True):
 # ``None`` outside of a public call, and in one without a deadline for the whole: then each send
 # has the full timeout.
 current_call: ContextVar[Call | None] = ContextVar("redis_store_call", default=None)
+
+
+@contextmanager
+def under_way(call: Call) -> Generator[None]:
+    """Send what the block sends as a part of a public call."""
+    token = current_call.set(call)
+    try:
+        yield
+    finally:
+        current_call.reset(token)

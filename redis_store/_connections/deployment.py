@@ -13,12 +13,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
-import msgspec
-
-from redis_store._connections.commands import Command, Replies, Reply, is_read
-from redis_store._connections.current_call import current_call
-from redis_store._connections.errors import translate
-from redis_store._connections.multiplexer import PROBE_AFTER, Multiplexer
+from redis_store._connections.avoided import Avoided
+from redis_store._connections.commands import (
+    Command,
+    Replies,
+    Reply,
+    is_read,
+    is_script_missing,
+    with_source,
+)
+from redis_store._connections.current_call import Call, current_call, under_way
+from redis_store._connections.errors import timed_out, translate
+from redis_store._connections.limits import Limits
+from redis_store._connections.multiplexer import Multiplexer
 from redis_store._connections.pending_commands import PendingCommands
 from redis_store._connections.pipelined import cut
 from redis_store._connections.pools import Connection, Pool
@@ -33,31 +40,6 @@ _WAIT_MARGIN = 0.3
 # Error replies of a server that the connection should not lead to, or without a login: a primary
 # that was demoted, and a connection on which the login was skipped. A new connection may cure them.
 _MISDIRECTED = frozenset({"READONLY", "MASTERDOWN", "NOAUTH"})
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store asks of its connections.
-
-    Attributes:
-        timeout: Seconds for a public call, retries included.
-        min_replicas: How many replicas must confirm a write.
-        socket_timeout: That option of the client, if it has it.
-        probe_after: Seconds of idleness after which a connection is probed before it is used.
-    """
-
-    timeout: float
-    min_replicas: int = 0
-    socket_timeout: float | None = None
-    probe_after: float = PROBE_AFTER
-
-    @property
-    def silence(self) -> float:
-        """Seconds without a reply after which a connection counts as dead.
-
-        Less than ``timeout``, so that the call can go on with another connection.
-        """
-        given = self.socket_timeout
-        return given if given and given < self.timeout else self.timeout / 2
 
 
 class NodeBatch(NamedTuple):
@@ -96,8 +78,8 @@ class Deployment(ABC):
         self._parents_connections: list[list[Connection]] = []
         # When the primary first refused a write as a replica; None once it has taken one again.
         self._demoted_at: float | None = None
-        # Until when reads go elsewhere: servers that could not be reached or did not answer.
-        self._avoided: dict[Multiplexer, float] = {}
+        # Reads go elsewhere, where there is a choice.
+        self._avoided = Avoided(limits.silence)
 
     @abstractmethod
     async def discover(self) -> None:
@@ -171,7 +153,48 @@ class Deployment(ABC):
         pending = PendingCommands(commands, repeatable=repeatable)
         if multiplexer is not None and outcome is not None:
             self._record(pending, NodeBatch(multiplexer, pending.take()), outcome)
-            self._raise_unless_retrying(pending)
+        return await self._finish(pending)
+
+    async def ask(self, command: Command, *, began: float | None = None) -> Reply:
+        """Send one read, and return its reply or raise its error: one round trip.
+
+        As ``send``, but a lost script is sent again with its source; and outside of a public call
+        it is one that ``began`` now or earlier, whose context is made only in trouble.
+        """
+        call = current_call.get()
+        start = call.began if call else began or monotonic()
+        multiplexer = self._node_to_ask(command)
+        outcome: Reply | BackendError = None
+        if multiplexer is not None:
+            try:
+                outcome = await multiplexer.ask(command, start + self.limits.timeout)
+                if not isinstance(outcome, Exception):
+                    return outcome
+            except BackendError as error:
+                outcome = error
+        with under_way(call or Call(start, read_only=True)):
+            return await self._ask_again(command, multiplexer, outcome)
+
+    async def _ask_again(
+        self, command: Command, multiplexer: Multiplexer | None, outcome: Reply | BackendError
+    ) -> Reply:
+        """Do what ``send`` does if the first attempt had this outcome; without one, if none."""
+        if multiplexer is None:
+            (reply,) = await self.send((command,))
+        else:
+            failed = outcome if isinstance(outcome, BackendError) else Replies([outcome])
+            pending = PendingCommands((command,), repeatable=True)
+            self._record(pending, NodeBatch(multiplexer, pending.take()), failed)
+            (reply,) = await self._finish(pending)
+        if is_script_missing(reply):
+            (reply,) = await self.send((with_source(command),))
+        if isinstance(reply, BackendError):
+            raise reply
+        return reply
+
+    async def _finish(self, pending: PendingCommands) -> Replies:
+        """Send what is pending until nothing is, and return the replies."""
+        self._raise_unless_retrying(pending)
         if pending.positions:
             await self._retry(pending, self._attempt)
         return pending.replies
@@ -187,6 +210,10 @@ class Deployment(ABC):
     @abstractmethod
     def _only_node(self, commands: Sequence[Command]) -> Multiplexer | None:
         """Return the node that serves all commands; ``None`` if they go to several."""
+
+    @abstractmethod
+    def _node_to_ask(self, command: Command) -> Multiplexer | None:
+        """Return the node that serves a read; ``None`` if replicas may, or there is none."""
 
     @abstractmethod
     def _assign(self, pending: PendingCommands) -> list[NodeBatch]:
@@ -213,7 +240,8 @@ class Deployment(ABC):
             if isinstance(exc, BackendError):
                 raise
             if pending.error is None or isinstance(pending.error, BackendTimeoutError):
-                raise _timed_out(self.limits.timeout, pending.commands) from exc
+                in_doubt = not all(map(is_read, pending.commands))
+                raise timed_out(self.limits.timeout, in_doubt=in_doubt) from exc
             raise pending.exhausted() from exc
 
     def _raise_unless_retrying(self, pending: PendingCommands) -> None:
@@ -261,7 +289,7 @@ class Deployment(ABC):
     ) -> None:
         """Record one node's replies, or that there are none."""
         if isinstance(outcome, BackendError):
-            self._avoid(batch.multiplexer)
+            self._avoided.add(batch.multiplexer)
             pending.lose(batch.positions, outcome)
             return
         step = 2 if batch.asking else 1
@@ -305,16 +333,6 @@ class Deployment(ABC):
             self._demoted_at = now
         return now - self._demoted_at < self.limits.timeout
 
-    def _avoid(self, multiplexer: Multiplexer) -> None:
-        """Send reads elsewhere for a while, where there is a choice."""
-        now = monotonic()
-        self._avoided = {each: until for each, until in self._avoided.items() if until > now}
-        self._avoided[multiplexer] = now + self.limits.silence
-
-    def _is_avoided(self, multiplexer: Multiplexer | None) -> bool:
-        """Whether the server failed lately."""
-        return multiplexer in self._avoided and self._avoided[multiplexer] > monotonic()
-
     def _needs_confirmation(self, commands: Sequence[Command]) -> bool:
         """Whether replicas must confirm any of the commands."""
         return self.min_replicas > 0 and not all(map(is_read, commands))
@@ -330,12 +348,3 @@ def _outcome(future: asyncio.Future[Replies]) -> Replies | BackendError:
         return future.result()
     except BackendError as error:
         return error
-
-
-def _timed_out(seconds: float, commands: Sequence[Command]) -> BackendTimeoutError:
-    in_doubt = not all(map(is_read, commands))
-    return BackendTimeoutError(
-        f"no answer within {seconds:g} s" + ("; a write may have been applied" * in_doubt),
-        code="BACKEND_TIMEOUT",
-        details={"reason": "TIMEOUT", "in_doubt": in_doubt, "seconds": seconds},
-    )

@@ -11,7 +11,8 @@ import redis.asyncio as aioredis
 from redis import exceptions
 
 from redis_store._connections.commands import Replies
-from redis_store._connections.deployment import Limits, NodeBatch
+from redis_store._connections.deployment import NodeBatch
+from redis_store._connections.limits import Limits
 from redis_store._connections.pending_commands import PendingCommands
 from redis_store._connections.pools import ClientPool, Connection
 from redis_store._connections.standalone import StandaloneDeployment

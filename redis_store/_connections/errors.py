@@ -47,6 +47,15 @@ def translate(exc: Exception) -> BackendError:
     return BackendError(message, code=f"BACKEND_{reason}", details=details)
 
 
+def timed_out(seconds: float, *, in_doubt: bool) -> BackendTimeoutError:
+    """Return the error of a call that got no answer until its deadline."""
+    return BackendTimeoutError(
+        f"no answer within {seconds:g} s" + ("; a write may have been applied" * in_doubt),
+        code="BACKEND_TIMEOUT",
+        details={"reason": "TIMEOUT", "in_doubt": in_doubt, "seconds": seconds},
+    )
+
+
 def unanswered(cause: Exception, *, in_doubt: bool) -> BackendError:
     """Build the error of a request without a reply.
 

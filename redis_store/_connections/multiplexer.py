@@ -9,13 +9,15 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from math import inf
 from time import monotonic
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from anyio import CancelScope, Semaphore
 from redis import exceptions
 
-from redis_store._connections.commands import Command, Replies
+from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._connections.errors import unanswered
+from redis_store._connections.limits import PROBE_AFTER
 from redis_store._connections.pipelined import PipelinedConnection, Request, is_stale, pack
 from redis_store._connections.pools import Connection, Pool
 from redis_store.errors import BackendError
@@ -27,12 +29,11 @@ MAX_IN_FLIGHT = 10_000
 _LARGE_BYTES = 65536
 # Seconds that a cancelled call waits for the reply to what the server has already received.
 _CANCEL_GRACE = 1.0
+_CLOSED = "the store is closed"
 # How often deadlines are checked, as a share of the timeout.
 _CHECK_INTERVAL = 0.02
 _NEARLY_SILENT = 0.9
-# An idle connection may have been forgotten by a firewall, which drops what is sent. It is probed
-# before it is used again, for a share of the timeout.
-PROBE_AFTER = 10.0
+# An idle connection is probed for so much of the timeout.
 _PROBE_SHARE = 0.2
 _PROBE = pack(("PING",))
 
@@ -97,17 +98,24 @@ class Multiplexer:
             BackendError: No connection, no reply in time, or the connection was lost;
                 ``details["in_doubt"]`` says whether the commands may have been applied.
         """
-        data = pack(commands[0]) if len(commands) == 1 else b"".join(map(pack, commands))
-        loop = asyncio.get_running_loop()
-        request = Request(data, len(commands), deadline, loop.create_future(), dedicated)
-        if dedicated or not self._shares or len(data) > _LARGE_BYTES or self._is_closed:
+        future = asyncio.get_running_loop().create_future()
+        return self._send(Request(pack(*commands), len(commands), deadline, future, dedicated))
+
+    def ask(self, command: Command, deadline: float) -> Awaitable[Reply]:
+        """Send one command and return its reply: as ``send``, without a list of replies."""
+        future = asyncio.get_running_loop().create_future()
+        return self._send(Request(pack(command), 1, deadline, future, replies=None))
+
+    def _send(self, request: Request) -> Awaitable[Any]:
+        is_large = len(request.data) > _LARGE_BYTES
+        if request.blocks or is_large or not self._shares or self._is_closed:
             return self._send_dedicated(request)
         self._queue.append(request)
         if self._deadline_timer is None:
             self._start_timer()
         if not self._is_flush_due:
             self._is_flush_due = True
-            loop.call_soon(self._flush)
+            request.future.get_loop().call_soon(self._flush)
         return request.future
 
     def reconnect(self, reason: str) -> None:
@@ -129,7 +137,7 @@ class Multiplexer:
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
-        self._fail_queued(_closed())
+        self._fail_queued(exceptions.ConnectionError(_CLOSED))
         # Those of a borrowed client are not ours to close: their requests end first.
         for connection in self._dedicated if self._owned else ():
             connection.invalidate(_CLOSED)
@@ -154,15 +162,15 @@ class Multiplexer:
             if not connecting.done():
                 self._connecting = connecting
             return
-        requests: list[Request] = []
+        requests, queue = list[Request](), self._queue
         capacity = 0 if shared.paused else MAX_IN_FLIGHT - shared.in_flight
-        while self._queue and self._queue[0].count <= capacity:
-            request = self._queue.popleft()
+        while queue and queue[0].count <= capacity:
+            request = queue.popleft()
             # A request whose caller was cancelled before the write is never written.
             if not request.future.done():
                 requests.append(request)
                 capacity -= request.count
-        shared.full = bool(self._queue)
+        shared.full = bool(queue)
         if requests:
             shared.write(requests)
 
@@ -282,16 +290,16 @@ class Multiplexer:
         last_answer = self._last_answers.get(connection, monotonic() if self._owned else 0.0)
         if last_answer == -inf or monotonic() - last_answer < self._probe_after:
             return last_answer != -inf
-        pipelined = PipelinedConnection(connection, _ignore)
+        pipelined = PipelinedConnection(connection)
         if await self._answers(pipelined) and pipelined.reusable:
             pipelined.hand_back()
             return True
         pipelined.invalidate("the connection was idle, and does not answer")
         return False
 
-    async def _send_dedicated(self, request: Request) -> Replies:
+    async def _send_dedicated(self, request: Request) -> Any:
         if self._is_closed:
-            raise unanswered(_closed(), in_doubt=False)
+            raise unanswered(exceptions.ConnectionError(_CLOSED), in_doubt=False)
         in_doubt = False
         try:
             async with asyncio.timeout(request.deadline - monotonic()), self._available:
@@ -304,16 +312,16 @@ class Multiplexer:
         except (exceptions.RedisError, OSError) as exc:
             raise unanswered(exc, in_doubt=in_doubt) from exc
 
-    async def _round_trip(self, connection: Connection, request: Request) -> Replies:
+    async def _round_trip(self, connection: Connection, request: Request) -> Any:
         """Send one request over a dedicated connection, and release it."""
-        pipelined = PipelinedConnection(connection, _ignore)
+        pipelined = PipelinedConnection(connection)
         self._dedicated.add(pipelined)
         future, deadline = request.future, request.deadline
         try:
             # close() may have run while this connected, and has not seen this connection.
             if self._is_closed and self._owned:
                 pipelined.invalidate(_CLOSED)
-                raise _closed()
+                raise exceptions.ConnectionError(_CLOSED)
             pipelined.write([request])
             if self._deadline_timer is None:
                 self._start_timer()
@@ -337,14 +345,3 @@ class Multiplexer:
                     pipelined.invalidate("the call ended")
                     await connection.disconnect(nowait=True)
                 await self._pool.release(connection)
-
-
-def _ignore() -> None:
-    """Do nothing: no request waits for a dedicated connection."""
-
-
-_CLOSED = "the store is closed"
-
-
-def _closed() -> Exception:
-    return exceptions.ConnectionError(_CLOSED)

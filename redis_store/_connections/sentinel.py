@@ -13,7 +13,7 @@ from redis import exceptions
 
 from redis_store._connections.commands import Command, is_read
 from redis_store._connections.current_call import current_call
-from redis_store._connections.deployment import Limits
+from redis_store._connections.limits import Limits
 from redis_store._connections.multiplexer import Multiplexer
 from redis_store._connections.pools import ClientPool, Pool
 from redis_store._connections.standalone import StandaloneDeployment, multiplexer_of
@@ -98,9 +98,12 @@ class SentinelDeployment(StandaloneDeployment):
         # Only the first attempt may use a replica: retries go to the primary, by _assign.
         call = current_call.get()
         reads = self._replicas is not None and call is not None and call.read_only
-        if reads and all(map(is_read, commands)) and not self._is_avoided(self._replicas):
+        if reads and all(map(is_read, commands)) and self._replicas not in self._avoided:
             return self._replicas
         return self._multiplexer
+
+    def _node_to_ask(self, command: Command) -> Multiplexer | None:
+        return super()._node_to_ask(command) if self._replicas is None else None
 
 
 def _diagnosis(service: str, answers: Sequence[object]) -> BackendError:

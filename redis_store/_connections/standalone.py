@@ -11,7 +11,8 @@ from typing import Any, cast
 import redis.asyncio as aioredis
 
 from redis_store._connections.commands import Command
-from redis_store._connections.deployment import Deployment, Limits, NodeBatch
+from redis_store._connections.deployment import Deployment, NodeBatch
+from redis_store._connections.limits import Limits
 from redis_store._connections.multiplexer import Multiplexer
 from redis_store._connections.pending_commands import PendingCommands
 from redis_store._connections.pools import MAX_CONNECTIONS, ClientPool, Pool
@@ -59,6 +60,9 @@ class StandaloneDeployment(Deployment):
         return "" if next_cursor == "0" else next_cursor, reply[1]
 
     def _only_node(self, commands: Sequence[Command]) -> Multiplexer | None:  # noqa: ARG002
+        return self._multiplexer
+
+    def _node_to_ask(self, command: Command) -> Multiplexer | None:  # noqa: ARG002
         return self._multiplexer
 
     def _assign(self, pending: PendingCommands) -> list[NodeBatch]:

@@ -5,7 +5,7 @@ checks all its arguments before any I/O.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any, TypeVar, cast
@@ -193,6 +193,15 @@ def check_date(argument: str, value: object) -> datetime:
     if not _EARLIEST < value < _LATEST:
         raise InvalidArgumentError(argument, "must lie in 1684..2255", value)
     return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def are_utc(dates: Sequence[object]) -> bool:
+    """Whether ``check_date`` would return each date as it is; it looks at all of them at once."""
+    if set(map(type, dates)) != {datetime}:
+        return False
+    moments = cast("Sequence[datetime]", dates)
+    in_utc = all(moment.tzinfo is UTC for moment in moments)
+    return in_utc and min(moments) > _EARLIEST and max(moments) < _LATEST
 
 
 def check_dates(record: Dated) -> Dated:

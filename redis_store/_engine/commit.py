@@ -117,18 +117,7 @@ async def apply(
         then: Commands to send once they have run.
     """
     commands = [*advice, *(script.call() for script in scripts)]
-    doubt: BackendError | None = None
-    try:
-        # Not repeatable: below the commit, a repeat would turn a success whose reply was lost into
-        # a conflict with itself.
-        replies = await _send(db, commands, then, repeatable=False)
-    except (BackendUnavailableError, BackendTimeoutError) as error:
-        if not error.details.get("in_doubt"):
-            raise
-        # The scripts may have been applied. Running them again is safe: if they were, their
-        # conditions refuse the repeat, and the conflicting keys hold the values that they wrote.
-        doubt = error
-        replies = await _send(db, commands, then, repeatable=True)
+    replies, doubt = await send_in_doubt(db, commands, then)
     end = len(advice) + len(scripts)
     conflicts: Values = {}
     results: list[tuple[SlotScript, Sequence[Reply]]] = []
@@ -148,6 +137,26 @@ async def apply(
             # Another writer's value. This change may have come before it or not at all.
             raise doubt
     return Applied(conflicts, results, replies[: len(advice)], replies[end:], confirmed)
+
+
+async def send_in_doubt(
+    db: Database, commands: Sequence[Command], then: Sequence[Command] = ()
+) -> tuple[Replies, BackendError | None]:
+    """Send scripts, and again if their reply is lost: they may have been applied the first time.
+
+    Returns:
+        The replies, and the error that left the first time in doubt.
+    """
+    try:
+        # Not repeatable: below the commit, a repeat would turn a success whose reply was lost into
+        # a conflict with itself.
+        return await _send(db, commands, then, repeatable=False), None
+    except (BackendUnavailableError, BackendTimeoutError) as error:
+        if not error.details.get("in_doubt"):
+            raise
+        # Running them again is safe: if they were applied, their conditions refuse the repeat, and
+        # the conflicting keys hold the values that they wrote.
+        return await _send(db, commands, then, repeatable=True), error
 
 
 def refusal(reply: Reply) -> Values:

@@ -13,7 +13,7 @@ from functools import wraps
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from redis_store._connections.current_call import Call, current_call
+from redis_store._connections.current_call import Call, current_call, under_way
 from redis_store._engine.database import Database
 from redis_store.errors import RedisStoreError
 
@@ -71,14 +71,32 @@ def _public(method: Method[S, P, T], *, reads: bool) -> Method[S, P, T]:
     return call
 
 
+def lookup(method: Method[S, P, T]) -> Method[S, P, T]:
+    """Make a method that reads by one ``Database.ask`` a public call: that has the deadline.
+
+    If it sends more, it does so within ``reading``.
+    """
+    return unbounded(method)
+
+
+@contextmanager
+def reading() -> Generator[None]:
+    """Give all that a lookup sends in the block one deadline."""
+    with under_way(current_call.get() or Call(monotonic(), read_only=True)):
+        yield
+
+
 def unbounded(method: Method[S, P, T]) -> Method[S, P, T]:
     """Make a method a public call without a deadline of its own: each request has one."""
     name = method.__name__
 
     @wraps(method)
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with named(name):
+        try:
             return await method(self, *args, **kwargs)
+        except RedisStoreError as error:
+            error.add_operation(name)
+            raise
 
     return call
 

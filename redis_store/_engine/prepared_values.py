@@ -52,10 +52,19 @@ def prepare(argument: str, value: object, place: str = "", depth: int = MAX_DEPT
         raise InvalidArgumentError(argument, f"has no JSON form: {exc}", place=place) from exc
 
 
+def are_as_read(values: Sequence[object]) -> bool:
+    """Whether ``prepare`` would return each value as it is; it looks at all of them at once."""
+    try:
+        json_values.encode_each(values)
+    except _UNENCODABLE:
+        return False
+    return are_plain(values)
+
+
 def prepare_messages(messages: Sequence[Message]) -> list[tuple[Message, bytes]]:
     """Encode messages that the caller gave; an error names the message, and the place in it."""
     try:
-        encoded = list(map(json_values.encode, messages))
+        encoded = json_values.encode_each(messages)
     except _UNENCODABLE:
         pass
     else:

@@ -243,6 +243,7 @@ async def transact_in(
     attempt: Callable[[Tx], Awaitable[T]],
     *,
     repeatable: bool = True,
+    known: Values | None = None,
 ) -> T:
     """Attempt a transaction until it is applied, each time in a new one.
 
@@ -252,6 +253,7 @@ async def transact_in(
         begin: Builds the transaction of an attempt from the values known so far.
         attempt: Reads, and adds writes to the transaction. It runs again after a conflict.
         repeatable: See ``Commit.run``.
+        known: Values by key that the caller knows already; they may be out of date.
 
     Returns:
         The result of the attempt that was applied.
@@ -259,7 +261,7 @@ async def transact_in(
     Raises:
         ConcurrentUpdateError: Other writers won every time. Nothing was written.
     """
-    known: Values = {}
+    known = known or {}
     for _ in range(MAX_ATTEMPTS):
         tx = begin(known)
         result = await attempt(tx)

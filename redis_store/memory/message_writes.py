@@ -1,6 +1,7 @@
 """Message writes: save, update, delete."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Raw
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from redis_store import json_values
 from redis_store._engine import clock, codecs, prepared_values, raw_fields
 from redis_store._engine.arguments import (
+    are_utc,
     check_date,
     check_id,
     check_ids,
@@ -16,10 +18,15 @@ from redis_store._engine.arguments import (
     check_records,
     check_thread_id,
 )
+from redis_store._engine.database import Values
 from redis_store._engine.operations import Repository, operation
 from redis_store._engine.steps import Body
 from redis_store._engine.timestamps import epoch_us
-from redis_store.errors import CorruptRecordError, ThreadNotFoundError
+from redis_store.errors import (
+    CorruptRecordError,
+    InvalidArgumentError,
+    ThreadNotFoundError,
+)
 from redis_store.json_values import is_object
 from redis_store.memory.locations import (
     Located,
@@ -29,6 +36,7 @@ from redis_store.memory.locations import (
     owners,
     touch_threads_of,
 )
+from redis_store.memory.message_append import append
 from redis_store.memory.save_batch import SaveBatch
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.models import Message, MessagePatch
@@ -61,7 +69,7 @@ class MessageWrites(Repository):
             InvalidArgumentError: One message is invalid. Nothing was stored.
             ThreadNotFoundError: A thread does not exist. Nothing was stored.
         """
-        checked = check_records("messages", messages, Message, _check_message)
+        checked = _check_messages(messages)
         # Asked before they are encoded: another call may date the same message meanwhile.
         undated = clock.undated(self._db, checked)
         prepared = prepared_values.prepare_messages(checked)
@@ -72,14 +80,28 @@ class MessageWrites(Repository):
             message, _ = prepared[at]
             clock.put_date(messages[at], message, moment)
             prepared[at] = message, json_values.encode(message)
-        batch = SaveBatch(self._keys, prepared, creates=create_thread)
+        now_us = epoch_us(moment)
+        known = await append(self._db, prepared, now_us, creates=create_thread)
+        if known is not None:
+            await self._save(prepared, known, now_us, creates=create_thread)
+        return [message for message, _ in prepared]
+
+    async def _save(
+        self,
+        prepared: Sequence[tuple[Message, bytes]],
+        known: Values,
+        now_us: int,
+        *,
+        creates: bool,
+    ) -> None:
+        """Save messages of any kind."""
+        batch = SaveBatch(self._keys, prepared, creates=creates)
 
         async def attempt(tx: ThreadTransaction) -> None:
             batch.learn(tx.known)
-            batch.write(tx, epoch_us(moment))
+            batch.write(tx, now_us)
 
-        await transact_threads(self._db, attempt)
-        return [message for message, _ in prepared]
+        await transact_threads(self._db, attempt, known=known)
 
     @operation
     async def update_messages(self, patches: Sequence[MessagePatch]) -> list[Message]:
@@ -94,7 +116,7 @@ class MessageWrites(Repository):
         Raises:
             ThreadNotFoundError: A patch moves a message to an unknown thread. Nothing was changed.
         """
-        checked = check_records("patches", patches, MessagePatch, _check_patch)
+        checked = _check_patches(patches)
         if not checked:
             return []
         now_us = epoch_us(await clock.now(self._db))
@@ -240,6 +262,20 @@ def _merged(content: object, before: Raw | None) -> object:
     return merged
 
 
+def _check_messages(messages: Sequence[Message]) -> Sequence[Message]:
+    """Check messages; what they share, once: that takes a fifth of the time where it is much."""
+    if isinstance(messages, (list, tuple)) and set(map(type, messages)) == {Message}:
+        with suppress(InvalidArgumentError, TypeError):  # a second look names the message
+            names = {name for m in messages for name in (m.resource_id, m.role, m.type)}
+            for name in (*names, *(message.id for message in messages)):
+                check_id("", name)
+            for thread_id in {message.thread_id for message in messages}:
+                check_thread_id("", thread_id)
+            if are_utc([message.created_at for message in messages]):
+                return list(messages)
+    return check_records("messages", messages, Message, _check_message)
+
+
 def _check_message(message: Message) -> Message:
     check_id("id", message.id)
     check_thread_id("thread_id", message.thread_id)
@@ -252,6 +288,15 @@ def _check_message(message: Message) -> Message:
     return replace(message, created_at=created_at)
 
 
+def _check_patches(patches: Sequence[MessagePatch]) -> list[MessagePatch]:
+    """Check patches; their contents all at once, unless one has to be named or changed."""
+    checked = check_records("patches", patches, MessagePatch, _check_patch)
+    contents = [patch.content for patch in checked if patch.content is not UNSET]
+    if prepared_values.are_as_read(contents):
+        return checked
+    return check_records("patches", checked, MessagePatch, _check_content)
+
+
 def _check_patch(patch: MessagePatch) -> MessagePatch:
     check_id("id", patch.id)
     for argument in ("role", "type", "resource_id"):
@@ -259,9 +304,12 @@ def _check_patch(patch: MessagePatch) -> MessagePatch:
             check_id(argument, getattr(patch, argument))
     if patch.thread_id is not UNSET:
         check_thread_id("thread_id", patch.thread_id)
-    changes: dict[str, Any] = {}
-    if patch.content is not UNSET:
-        changes["content"] = check_json("content", patch.content)
-    if patch.created_at is not UNSET:
-        changes["created_at"] = check_date("created_at", patch.created_at)
-    return replace(patch, **changes)
+    if patch.created_at is UNSET:
+        return replace(patch)
+    return replace(patch, created_at=check_date("created_at", patch.created_at))
+
+
+def _check_content(patch: MessagePatch) -> MessagePatch:
+    if patch.content is UNSET:
+        return patch
+    return replace(patch, content=check_json("content", patch.content))

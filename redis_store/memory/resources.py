@@ -1,6 +1,6 @@
 """Resources: working memory and metadata of a user, across threads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,13 +13,14 @@ from redis_store._engine import clock, codecs, raw_fields
 from redis_store._engine.arguments import (
     check_dates,
     check_id,
+    check_ids,
     check_instance,
     check_object,
     check_text,
 )
 from redis_store._engine.database import Database
 from redis_store._engine.indexes import RESOURCES, settle
-from redis_store._engine.operations import Repository, operation, query
+from redis_store._engine.operations import Repository, lookup, operation, query
 from redis_store._engine.timestamps import later_than
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.models import Resource
@@ -28,13 +29,28 @@ from redis_store.models import Resource
 class Resources(Repository):
     """Calls on resources."""
 
-    @query
+    @lookup
     async def get_resource_by_id(self, resource_id: str) -> Resource | None:
         """Read a resource, or ``None``. One round trip."""
         check_id("resource_id", resource_id)
         key = self._keys.resource(resource_id)
-        stored = await self._db.command("GET", key)
+        stored = await self._db.ask(("GET", key))
         return None if stored is None else codecs.decode_resource(key, stored)
+
+    @query
+    async def get_resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
+        """Read resources by id. One round trip for any number of them.
+
+        Returns:
+            The resources that exist, by id, in the sequence of the ids.
+        """
+        key_of = {id_: self._keys.resource(id_) for id_ in check_ids("resource_ids", resource_ids)}
+        found = await self._db.get(list(key_of.values()))
+        return {
+            id_: codecs.decode_resource(key, stored)
+            for id_, key in key_of.items()
+            if (stored := found[key]) is not None
+        }
 
     @operation
     async def save_resource(self, resource: Resource) -> Resource:

@@ -1,14 +1,18 @@
-"""Pages of threads."""
+"""Several threads at once: by id, and page by page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from redis_store._cursors import Scope
+from redis_store._engine import codecs
 from redis_store._engine.arguments import (
     check_choice,
     check_cursors,
     check_id,
+    check_ids,
     check_metadata,
     check_paging,
+    check_thread_id,
 )
 from redis_store._engine.database import Database
 from redis_store._engine.index_pages import Index, Listing, Query
@@ -16,16 +20,48 @@ from redis_store._engine.indexes import SORT_FIELDS, THREADS
 from redis_store._engine.operations import Repository, query
 from redis_store.json_values import has_fields
 from redis_store.memory.expired_threads import remove_expired
+from redis_store.memory.lifetime import keep_alive
 from redis_store.models import Thread
 from redis_store.pages import Direction, Page, ThreadOrder
 
 
 class ThreadLists(Repository):
-    """Listings of threads."""
+    """Reads of several threads."""
 
     def __init__(self, db: Database) -> None:
         super().__init__(db)
         self._threads: Listing[Thread] = Listing(db, THREADS)
+
+    @query
+    async def get_threads_by_id(
+        self, thread_ids: Sequence[str], *, resource_id: str | None = None
+    ) -> dict[str, Thread]:
+        """Read threads by id. One round trip for any number of them, one more with ``thread_ttl``.
+
+        Args:
+            thread_ids: The threads' ids.
+            resource_id: If given, threads of other resources read as absent.
+
+        Returns:
+            The threads that exist, by id, in the sequence of the ids: ``threads.get(id)`` is what
+            ``get_thread_by_id(id)`` returns.
+        """
+        ids = [check_thread_id("thread_ids", id_) for id_ in check_ids("thread_ids", thread_ids)]
+        if not ids:
+            return {}
+        await keep_alive(self._db, ids)
+        key_of = {id_: self._keys.thread(id_) for id_ in ids}
+        found = await self._db.get(list(key_of.values()))
+        threads = {
+            id_: codecs.decode_thread(key, stored)
+            for id_, key in key_of.items()
+            if (stored := found[key]) is not None
+        }
+        return {
+            id_: thread
+            for id_, thread in threads.items()
+            if resource_id in (None, thread.resource_id)
+        }
 
     @query
     async def list_threads(

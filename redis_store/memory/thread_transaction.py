@@ -329,6 +329,7 @@ def transact_threads(
     attempt: Callable[[ThreadTransaction], Awaitable[T]],
     *,
     repeatable: bool = True,
+    known: Values | None = None,
 ) -> Awaitable[T]:
     """Make attempts until one is applied: see ``transact_in``."""
-    return transact_in(partial(begin, db), attempt, repeatable=repeatable)
+    return transact_in(partial(begin, db), attempt, repeatable=repeatable, known=known)

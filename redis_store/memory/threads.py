@@ -17,7 +17,7 @@ from redis_store._engine.arguments import (
     check_title,
 )
 from redis_store._engine.indexes import THREADS
-from redis_store._engine.operations import Repository, operation, query
+from redis_store._engine.operations import Repository, lookup, operation, reading
 from redis_store._engine.timestamps import later_than
 from redis_store.errors import ThreadExistsError, ThreadNotFoundError
 from redis_store.memory.lifetime import keep_alive
@@ -30,7 +30,7 @@ from redis_store.models import Thread
 class Threads(Repository):
     """Calls on single threads."""
 
-    @query
+    @lookup
     async def get_thread_by_id(
         self, thread_id: str, *, resource_id: str | None = None
     ) -> Thread | None:
@@ -45,9 +45,12 @@ class Threads(Repository):
         """
         check_thread_id("thread_id", thread_id)
         key = self._keys.thread(thread_id)
-        if self._db.thread_ttl is not None:
-            await keep_alive(self._db, [thread_id])
-        (stored,) = await self._db.send([("GET", key)])
+        if self._db.thread_ttl is None:
+            stored = await self._db.ask(("GET", key))
+        else:
+            with reading():
+                await keep_alive(self._db, [thread_id])
+                stored = await self._db.ask(("GET", key))
         if stored is None:
             return None
         thread = codecs.decode_thread(key, stored)

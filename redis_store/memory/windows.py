@@ -80,13 +80,13 @@ class Messages(NamedTuple):
 async def messages(db: Database, window: Window) -> Messages:
     """Read a window without the messages' positions. Costs the same as ``read``."""
     if _server_selects(db, window):
-        (reply,) = await _pages(db, [window], "bodies")
+        reply = _Reply(*await db.ask(_command(db, window, "bodies")))
         bodies = reply.bodies
         # The reply has no ids. A missing or corrupt body is left to `read`, which has them and can
         # remove the timeline's entry or name the key.
         if reply.total >= 0 and None not in bodies:
             with suppress(CorruptRecordError):
-                items = [codecs.decode_message("", body) for body in bodies]
+                items = codecs.decode_messages(bodies)
                 ends = [int(float(score)) for score in reply.scored_ids]
                 return Messages(reply.total, reply.passed, items, ends)
     (found,) = await read(db, [window])

@@ -53,6 +53,31 @@ async def test_concurrent_calls_are_one_round_trip(own: Server) -> None:
         assert len(cost.commands) == 200
 
 
+async def test_single_replies_come_between_lists_of_replies(own: Server) -> None:
+    """Each caller gets its own, whatever it is: a value, none, an array, an error."""
+    async with asked(own.url) as ask:
+        await ask("DEL", "list", "text", "none")
+        await ask("RPUSH", "list", "a", "b")
+        await ask("SET", "text", "x" * 100_000)
+        multiplexer, deadline = ask.multiplexer, monotonic() + 5
+        one = [("GET", "text"), ("GET", "none"), ("LRANGE", "list", 0, -1), ("GET", "list")]
+        waiting = [
+            future
+            for command in one
+            for future in (
+                multiplexer.ask(command, deadline),
+                multiplexer.send([("ECHO", 1), command], deadline),
+            )
+        ]
+        replies = [await each for each in waiting]
+        assert replies[0:6:2] == [b"x" * 100_000, None, [b"a", b"b"]]
+        assert "WRONGTYPE" in str(replies[6])
+        for single, several in zip(replies[::2], replies[1::2], strict=True):
+            assert several[0] == b"1"
+            assert str(several[1]) == str(single)
+        await ask("DEL", "list", "text")
+
+
 @pytest.mark.parametrize("protocol", [2, 3])
 @pytest.mark.parametrize("seed", range(2))
 async def test_no_caller_gets_anothers_reply(seed: int, protocol: int, own: Server) -> None:

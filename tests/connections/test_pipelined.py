@@ -7,6 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from redis_store import BackendTimeoutError, BackendUnavailableError
+from redis_store._connections.pipelined import pack
 from tests.support.schedules.waiting import until
 from tests.support.wire.multiplexers import LOOPS, asked, turns
 from tests.support.wire.scripted_server import Scripted, echo, silence
@@ -267,3 +268,13 @@ async def test_replies_to_what_was_sent_come_before_the_connection_is_left() -> 
         assert server.connections == 2
         server.send(echo([b"after"]))
         await after
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 1000])
+def test_a_command_of_any_length_is_packed_as_one(size: int) -> None:
+    command = tuple(f"é{n}".encode() * n for n in range(size))
+    expected = b"*%d\r\n" % size + b"".join(b"$%d\r\n%b\r\n" % (len(a), a) for a in command)
+    assert pack(command) == expected
+    assert pack(command, ("PING", 1, 1.5), command) == (
+        expected + b"*3\r\n$4\r\nPING\r\n$1\r\n1\r\n$3\r\n1.5\r\n" + expected
+    )

@@ -1,6 +1,6 @@
 """What calls cost on a cluster, where commands to several nodes go out at once."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -67,11 +67,14 @@ def _script_calls(stats: dict[str, int]) -> int:
 def _count_rounds(store: RedisStore) -> list[Sequence[Any]]:
     """Keep a list of what is sent, round by round."""
     deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - what every request passes
-    send, rounds = deployment.send, list[Sequence[Any]]()
+    rounds = list[Sequence[Any]]()
 
-    async def counted(commands: Sequence[Any], **options: Any) -> Any:
-        rounds.append(commands)
-        return await send(commands, **options)
+    def counted(send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def counting(commands: Sequence[Any], **options: Any) -> Any:
+            rounds.append(commands)
+            return await send(commands, **options)
 
-    deployment.send = counted
+        return counting
+
+    deployment.send, deployment.ask = counted(deployment.send), counted(deployment.ask)
     return rounds

@@ -19,6 +19,7 @@ class Pinned(NamedTuple):
 
 COSTS = {
     "get_thread_by_id": Pinned(1, 1, 1),
+    "get_threads_by_id": Pinned(1, 1, 1),
     "save_thread, new": Pinned(1, 1, 3),
     "save_thread, known": Pinned(2, 2, 4),
     "create_thread": Pinned(1, 1, 3),
@@ -62,6 +63,7 @@ COSTS = {
     "delete_messages": Pinned(2, 2, 3),
     "delete_messages, of two threads": Pinned(2, 2, 5),
     "get_resource_by_id": Pinned(1, 1, 1),
+    "get_resources_by_id": Pinned(1, 1, 1),
     "save_resource": Pinned(1, 1, 1),
     "update_resource, known": Pinned(2, 2, 3),
     "update_resource, new": Pinned(2, 2, 3),

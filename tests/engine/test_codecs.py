@@ -127,3 +127,22 @@ def test_a_date_of_another_zone_is_stored_in_utc_by_those_who_check_it() -> None
         "user", "x", thread_id="t", resource_id="u", created_at=T0.astimezone(east)
     )
     assert codecs.decode_message("k", json_values.encode(sent)).created_at == T0
+
+
+def test_messages_are_decoded_together_as_they_are_one_by_one() -> None:
+    usual = json_values.encode(message("a"))
+    odd = [
+        b'{"id":"m","threadId":"t","resourceId":"u","role":"r","createdAt":"%b","content":null}'
+        % DATE.encode(),
+        b'{"id":"m","threadId":"t","resourceId":"u","role":"r","content":"undated"}',
+        b'{"id":"m","threadId":"t","resourceId":"u","role":"r","createdAt":"%b","content":""}'
+        % b"2026-01-15T10:30:00+01:00",
+        b'{"id":"m","threadId":"t","resourceId":"u","role":"r","createdAt":"%b"}' % DATE.encode(),
+    ]
+    assert codecs.decode_messages([]) == []
+    for stored in ([usual, usual], *([usual, each] for each in odd)):
+        found = codecs.decode_messages(stored)
+        assert found == [codecs.decode_message("", each) for each in stored]
+        assert {each.created_at.tzinfo for each in found} == {UTC}
+    with pytest.raises(CorruptRecordError):
+        codecs.decode_messages([usual, b"{"])

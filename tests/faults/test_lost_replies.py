@@ -11,6 +11,7 @@ from redis_store import (
     RedisStore,
     Thread,
     ThreadExistsError,
+    ThreadNotFoundError,
 )
 from tests.support.deployments.place import Place
 from tests.support.records.builders import message, thread
@@ -99,6 +100,33 @@ async def test_messages_are_saved_once(store: RedisStore, forgetful: RedisStore)
     await forgetful.memory.save_messages([message("a"), message("b", 1)])
     assert lost
     assert [each.id for each in await store.memory.list_messages("t")] == ["a", "b"]
+
+
+@pytest.mark.races
+async def test_messages_are_saved_once_though_their_thread_changes_hands(
+    store: RedisStore, forgetful: RedisStore
+) -> None:
+    """SAVE-04, ST-04: the second attempt is refused, and a third one finds the new owner."""
+    memory = store.memory
+    await memory.save_thread(thread())
+    lost = lose_next_reply(forgetful, meanwhile=lambda: memory.update_thread_resource_id("t", "v"))
+    await forgetful.memory.save_messages([message("a"), message("b", 1)])
+    assert lost
+    assert [each.id for each in await memory.list_messages("t")] == ["a", "b"]
+    assert [each.id for each in await memory.list_threads(resource_id="v")] == ["t"]
+
+
+@pytest.mark.races
+async def test_messages_in_doubt_are_not_left_in_a_thread_that_is_gone(
+    store: RedisStore, forgetful: RedisStore
+) -> None:
+    """SAVE-03, ST-04: the second attempt finds no thread, and says so."""
+    await store.memory.save_thread(thread())
+    lost = lose_next_reply(forgetful, meanwhile=lambda: store.memory.delete_thread("t"))
+    with pytest.raises(ThreadNotFoundError):
+        await forgetful.memory.save_messages([message("a")])
+    assert lost
+    assert await store.memory.list_messages_by_id(["a"]) == []
 
 
 async def test_a_thread_is_created_once(store: RedisStore, forgetful: RedisStore) -> None:

@@ -13,7 +13,8 @@ from redis import exceptions
 
 from redis_store import BackendError
 from redis_store._connections import addresses, connecting
-from redis_store._connections.deployment import Deployment, Limits
+from redis_store._connections.deployment import Deployment
+from redis_store._connections.limits import Limits
 from tests.support.deployments.servers import Server
 
 Step = tuple[str, ...]

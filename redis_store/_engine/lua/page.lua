@@ -1,3 +1,4 @@
+--- @include "lib/newest"     descending
 --- @include "lib/chunks"     in_chunks
 --- @include "lib/time"       digits
 --- @include "lib/timeline"   created_us, rank
@@ -18,7 +19,6 @@
 --   {-1} if the thread holds messages of several resources, so that the caller must read each.
 
 local timeline, counts, prefix, resource = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
-local descending = ARGV[5] == 'desc'
 
 -- Return how many of `card` messages come before the range of dates, and how many before its end.
 local function ranks_of_dates(card, first, last)

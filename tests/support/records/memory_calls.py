@@ -24,6 +24,7 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
     """Build calls on threads of these ids; each one's name starts with its method's."""
     return {
         "get_thread_by_id": lambda m: m.get_thread_by_id(t),
+        "get_threads_by_id": lambda m: m.get_threads_by_id([t, other]),
         "save_thread, new": lambda m: m.save_thread(thread("new")),
         "save_thread, known": lambda m: m.save_thread(thread(t, "v")),
         "create_thread": lambda m: m.create_thread(thread("new")),
@@ -95,6 +96,7 @@ def every_call(t: str = "t", other: str = "t2") -> dict[str, Run]:
         "delete_messages": lambda m: m.delete_messages(["a", "b"]),
         "delete_messages, of two threads": lambda m: m.delete_messages(["a", "z"]),
         "get_resource_by_id": lambda m: m.get_resource_by_id("r"),
+        "get_resources_by_id": lambda m: m.get_resources_by_id(["r", "s"]),
         "save_resource": lambda m: m.save_resource(Resource(id="r")),
         "update_resource, known": lambda m: m.update_resource("r", metadata={"a": 1}),
         "update_resource, new": lambda m: m.update_resource("new", metadata={"a": 1}),

@@ -34,7 +34,8 @@ class Killer:
                 self.left -= 1
                 return await send(commands, *args, **options)
             self.has_struck = True
-            sent = commands if isinstance(commands, str) else self._share(commands)
+            is_one = isinstance(commands[0], str)  # a command to ask, or a pattern to scan
+            sent = commands if is_one else self._share(commands)
             if sent:
                 await send(sent, *args, **options)
             raise KilledError
@@ -63,6 +64,6 @@ async def mortal_store(
         await store.ping()
         killer = Killer(point, death)
         deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - what every request passes
-        for name in ("send", "scan"):
+        for name in ("send", "ask", "scan"):
             setattr(deployment, name, killer.wrap(getattr(deployment, name)))
         yield store, killer

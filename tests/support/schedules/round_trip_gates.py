@@ -59,7 +59,7 @@ async def gated_store(place: Place) -> AsyncGenerator[tuple[RedisStore, Gate]]:
     gate = Gate()
     store = place.store()
     deployment = cast("Any", store)._lifecycle.deployment  # noqa: SLF001 - what every request passes
-    for name in ("send", "scan"):
+    for name in ("send", "ask", "scan"):
         setattr(deployment, name, _gated(gate, getattr(deployment, name)))
     async with store:
         yield store, gate

@@ -5,7 +5,8 @@
 -- The steps that may refuse a commit. They write nothing, and come before those that do.
 
 -- conflicts: the reply to a refused commit. unclaimed_runs: each `unclaimed` without a `claim` yet,
--- as a range of KEYS and a thread. records: threads' records as `expect_owner` read them.
+-- as what MSET takes of the pointers that are missing. records: threads' records as `expect_owner`
+-- read them.
 local conflicts, unclaimed_runs, records = {0}, {}, {}
 
 local function refuse(name, value)
@@ -116,7 +117,11 @@ end
 -- Refuse unless each message pointer is missing or names the thread; see `claim`.
 -- KEYS: n message pointers. ARGV: n, thread id.
 function conditions.unclaimed()
-  local n, thread = number(), arg()
-  unclaimed_runs[#unclaimed_runs + 1] = {first = key_at + 1, last = key_at + n, thread = thread}
-  check_strings(n, function(value) return not value or value == thread end)
+  local n, thread, at, missing = number(), arg(), key_at, {}
+  unclaimed_runs[#unclaimed_runs + 1] = missing
+  check_strings(n, function(value)
+    at = at + 1
+    if not value then missing[#missing + 1], missing[#missing + 2] = KEYS[at], thread end
+    return not value or value == thread
+  end)
 end
