@@ -79,7 +79,7 @@ def _command(
     pointers, listed = map(keys.message_pointer, ids), keys.threads_with_messages_of(owner)
     indexes = keys.thread_indexes(thread_id, owner, "updated_at")
     creation = _creation(keys, messages[0], dates[0], now_us) if creates else _NOTHING
-    zsets = [timeline, listed, *indexes, *creation.keys[1:]]
+    zsets = [*dict.fromkeys([timeline, listed, *indexes, *creation.keys[1:]])]
     checked = [counts, record, *pointers, *zsets]
     written = [timeline, counts, listed, *creation.keys, record, *indexes]
     args: list[Argument] = ["append", "is_hash", 1]

@@ -1,6 +1,6 @@
 """What an integration registers takes part in maintenance, and clearing needs no registration."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -8,18 +8,11 @@ import pytest
 from redis_store import InvalidArgumentError, Progress, Pruned, RedisStore
 from redis_store._engine.database import Database
 from redis_store._engine.integration_keys import IntegrationKeys
-from redis_store.maintenance import Integration, Report, Retention, integrations, register
+from redis_store.maintenance import Integration, Report, Retention, register
 from redis_store.maintenance.integrations import Removal
 from redis_store.models import IntegrationRecord
 from tests.support.deployments.place import Place
 from tests.support.wire.raw import Raw
-
-
-@pytest.fixture(autouse=True)
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Integrations that other tests imported are left out."""
-    monkeypatch.setattr(integrations, "_registered", {})
-    return iter([None])
 
 
 def _record(resource_id: str) -> IntegrationRecord:

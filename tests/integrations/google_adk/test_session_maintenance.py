@@ -73,7 +73,8 @@ async def test_old_sessions_are_pruned(
     async with place.store(retention=Retention(integrations=timedelta(days=1))) as keeping:
         assert sum(pruned.deleted for pruned in await keeping.prune()) == 0
     async with place.store(retention=Retention(integrations=timedelta(microseconds=1))) as strict:
-        (pruned,) = await strict.prune()
+        # Other tests may have imported other integrations.
+        (pruned,) = [each for each in await strict.prune() if each.kind == "google_adk"]
     assert (pruned.kind, pruned.deleted, pruned.done) == ("google_adk", len(ALL), True)
     assert await left(service) == []
     assert (await opened.verify()).ok
