@@ -64,13 +64,11 @@ class RedisStore:
         hash_tags: Whether keys brace the part that decides the cluster slot; ``None`` is on for a
             cluster, else off. The two layouts do not see each other's data.
         indexes: ``"managed"``, where only stores of this library write to the keys; or ``"scan"``,
-            where a Mastra app writes to them too: then listings look at every record, and scan
-            the keyspace for it.
+            where a Mastra app does too: then listings scan the keyspace and read every record.
         retention: The maximum age of each kind of record, for ``prune``.
-        min_replicas: How many replicas must confirm a write before the call returns; with fewer it
-            raises ``ReplicationError``.
+        min_replicas: How many replicas must confirm a write; else it raises ``ReplicationError``.
         read_from: ``"primary"``; or ``"replica"``, on Sentinel and Cluster: public reads go to
-            replicas, which may lag behind by what was written last.
+            replicas, which may lag behind.
         operation_timeout: How long a call may take, retries included; maintenance and iteration
             may take that long for each step.
         cache_prefix: What the keys of ``store.cache`` start with.
