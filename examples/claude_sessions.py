@@ -1,4 +1,4 @@
-"""A session of the Claude Agent SDK that goes on in another process. Claude is scripted: no network.
+"""A session of the Claude Agent SDK that goes on in another process. Its Claude is a script.
 
 pip install 'redis-store[embedded,claude-agent-sdk]'
 python examples/claude_sessions.py ./memory "My name is Ana"
@@ -33,7 +33,9 @@ KEY: SessionKey = {"project_key": project_key_for_directory(), "session_id": SES
 
 def answer(said: list[str]) -> str:
     """Stands in for Claude, who knows what was said."""
-    names = [name[1] for text in said if (name := re.search(r"my name is (\w+)", text, re.I))]
+    names = [
+        name[1] for text in said if (name := re.search(r"my name is (\w+)", text, re.IGNORECASE))
+    ]
     if "what is my name" in said[-1].lower():
         return f"You are {names[-1]}." if names else "You have not told me."
     return f"You have said {len(said)} things."

@@ -41,7 +41,7 @@ COSTS: dict[str, Pinned] = {
         2_500,
         400,
     ),
-    "append to an agent's": Pinned(lambda s: s.append(AGENT, entries("z")), 1, 1, 1_000, 30),
+    "append to an agent's": Pinned(lambda s: s.append(AGENT, entries("z")), 1, 1, 1_200, 30),
     "list": Pinned(lambda s: s.list_sessions("p"), 2, 2, 400, 200),
     "summaries": Pinned(lambda s: s.list_session_summaries("p"), 2, 2, 600, 500),
     "subkeys": Pinned(lambda s: s.list_subkeys(KEY), 1, 1, 150, 150),

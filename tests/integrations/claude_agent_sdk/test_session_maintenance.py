@@ -56,8 +56,9 @@ async def test_old_sessions_are_pruned(opened: RedisStore, place: Place) -> None
     async with place.store(retention=Retention(integrations=timedelta(days=1))) as keeping:
         assert sum(pruned.deleted for pruned in await keeping.prune()) == 0
     async with place.store(retention=Retention(integrations=timedelta(microseconds=1))) as strict:
-        (pruned,) = await strict.prune()
-    assert (pruned.kind, pruned.deleted, pruned.done) == ("claude_agent_sdk", 5, True)
+        done = {pruned.kind: pruned for pruned in await strict.prune()}
+    pruned = done["claude_agent_sdk"]
+    assert (pruned.deleted, pruned.done) == (5, True)
     assert await sessions.list_sessions("p") == []
     assert (await opened.verify()).ok
 
