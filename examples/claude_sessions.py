@@ -59,7 +59,7 @@ async def turn(sessions: RedisSessionStore, text: str) -> str:
     said = [str(each.message["content"]) for each in history if each.type == "user"]
     question = entry("user", text, history[-1].uuid if history else None)
     reply = answer([*said, text])
-    await sessions.append(KEY, [question, entry("assistant", reply, question["uuid"])])
+    await sessions.append(KEY, [question, entry("assistant", reply, question.get("uuid"))])
     return reply
 
 

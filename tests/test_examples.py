@@ -169,6 +169,16 @@ def test_a_pydantic_ai_agent_remembers_across_two_processes(tmp_path: Path) -> N
     assert "chat-1 of user-1: 3 requests" in output
 
 
+def test_an_agent_framework_agent_remembers_across_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("agent_framework")
+    memory = str(tmp_path / "memory")
+    asked = run("agent_framework_agent.py", memory, "What is my name?", "My name is Ana")
+    assert "agent: You have not told me." in asked
+    output = run("agent_framework_agent.py", memory, "What is my name?")
+    assert "agent: You are Ana." in output
+    assert "history of user-1: 6 messages" in output
+
+
 def test_the_workflow_survives_the_kill_of_its_process() -> None:
     killed, race, end = run("resumable_workflow.py").split("\n\n")
     assert f"ended by signal {SIGKILL}, yet the run's status is still 'running:" in killed
