@@ -149,6 +149,36 @@ def test_an_adk_agent_remembers_across_two_processes(tmp_path: Path) -> None:
     assert "known of user-1: {'name': 'Ana'}" in output
 
 
+def test_a_claude_session_goes_on_in_another_process(tmp_path: Path) -> None:
+    pytest.importorskip("claude_agent_sdk")
+    memory = str(tmp_path / "memory")
+    asked = run("claude_sessions.py", memory, "What is my name?", "My name is Ana")
+    assert "agent: You have not told me." in asked
+    output = run("claude_sessions.py", memory, "What is my name?")
+    assert "agent: You are Ana." in output
+    assert "session of user-1: What is my name?" in output
+
+
+def test_a_pydantic_ai_agent_remembers_across_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("pydantic_ai")
+    memory = str(tmp_path / "memory")
+    asked = run("pydantic_ai_agent.py", memory, "What is my name?", "My name is Ana")
+    assert "agent: You have not told me." in asked
+    output = run("pydantic_ai_agent.py", memory, "What is my name?")
+    assert "agent: You are Ana." in output
+    assert "chat-1 of user-1: 3 requests" in output
+
+
+def test_an_agent_framework_agent_remembers_across_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("agent_framework")
+    memory = str(tmp_path / "memory")
+    asked = run("agent_framework_agent.py", memory, "What is my name?", "My name is Ana")
+    assert "agent: You have not told me." in asked
+    output = run("agent_framework_agent.py", memory, "What is my name?")
+    assert "agent: You are Ana." in output
+    assert "history of user-1: 6 messages" in output
+
+
 def test_the_workflow_survives_the_kill_of_its_process() -> None:
     killed, race, end = run("resumable_workflow.py").split("\n\n")
     assert f"ended by signal {SIGKILL}, yet the run's status is still 'running:" in killed
