@@ -179,6 +179,17 @@ def test_an_agent_framework_agent_remembers_across_two_processes(tmp_path: Path)
     assert "history of user-1: 6 messages" in output
 
 
+def test_an_agent_on_a_models_sdk_remembers_across_two_runs(tmp_path: Path) -> None:
+    memory = str(tmp_path / "memory")
+    asked = run("memory_agent.py", memory, "monday", "What is my name?", "My name is Ana")
+    assert "agent: You have not told me." in asked
+    assert "agent: Nice to meet you!" in asked
+    output = run("memory_agent.py", memory, "tuesday", "What is my name?")
+    assert "agent: You are Ana." in output
+    assert "tuesday has 2 messages" in output
+    assert "monday has 8 messages" in run("memory_agent.py", memory, "monday", "Hello")
+
+
 def test_the_workflow_survives_the_kill_of_its_process() -> None:
     killed, race, end = run("resumable_workflow.py").split("\n\n")
     assert f"ended by signal {SIGKILL}, yet the run's status is still 'running:" in killed
