@@ -26,8 +26,12 @@ from tests.support.wire.raw import Raw, connect_raw
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(name: str, *arguments: str) -> str:
-    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
+# As Python has it by default.
+QUIET = "ignore::ResourceWarning"
+
+
+def run(name: str, *arguments: str, warnings: str = "error") -> str:
+    command = [sys.executable, "-W", warnings, str(EXAMPLES / name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -177,6 +181,17 @@ def test_an_agent_framework_agent_remembers_across_two_processes(tmp_path: Path)
     output = run("agent_framework_agent.py", memory, "What is my name?")
     assert "agent: You are Ana." in output
     assert "history of user-1: 6 messages" in output
+
+
+def test_a_strands_agent_remembers_across_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("strands")
+    memory = str(tmp_path / "memory")
+    # Strands closes loops without their connections, as asyncio.run does.
+    asked = run("strands_agent.py", memory, "What is my name?", "My name is Ana", warnings=QUIET)
+    assert "agent: You have not told me." in asked
+    output = run("strands_agent.py", memory, "What is my name?", warnings=QUIET)
+    assert "agent: You are Ana." in output
+    assert "it remembers 6 messages" in output
 
 
 def test_an_agent_on_a_models_sdk_remembers_across_two_runs(tmp_path: Path) -> None:
