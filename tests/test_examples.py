@@ -194,6 +194,27 @@ def test_a_strands_agent_remembers_across_two_processes(tmp_path: Path) -> None:
     assert "it remembers 6 messages" in output
 
 
+def test_an_a2a_agents_tasks_outlive_its_process(tmp_path: Path) -> None:
+    pytest.importorskip("a2a")
+    run("a2a_agent.py", str(tmp_path / "tasks"), "Book a table")
+    output = run("a2a_agent.py", str(tmp_path / "tasks"), "Book a train")
+    assert output.splitlines() == [
+        "done: Book a train",
+        "done: Book a table",
+        "2 tasks of conversation-1",
+    ]
+
+
+def test_an_mcp_client_resumes_with_another_process() -> None:
+    pytest.importorskip("mcp")
+    assert run("mcp_server.py").splitlines() == [
+        "the first process sent 3 events; the client got one",
+        "again: {'progress': 50}",
+        "again: {'progress': 75}",
+        "session: {'user': 'ana'}",
+    ]
+
+
 def test_an_agent_on_a_models_sdk_remembers_across_two_runs(tmp_path: Path) -> None:
     memory = str(tmp_path / "memory")
     asked = run("memory_agent.py", memory, "monday", "What is my name?", "My name is Ana")

@@ -142,7 +142,7 @@ class RedisStorage(Repository):
 
 
 def _bytes_of(data: object) -> bytes:
-    if isinstance(data, (bytes, bytearray, memoryview)):
+    if isinstance(data, (bytes, bytearray)):
         return bytes(data)
     raise InvalidArgumentError("data", "must be bytes", data)
 

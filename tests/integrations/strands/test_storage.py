@@ -1,8 +1,9 @@
 """``RedisStorage``, as Strands uses it."""
 
 import asyncio
+import gc
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -31,11 +32,16 @@ from tests.support.wire.proxies import CountingProxy
 from tests.support.wire.raw import Raw
 
 # Strands closes loops without their connections, as asyncio.run does.
-closed_loops = pytest.mark.filterwarnings(
+pytestmark = pytest.mark.filterwarnings(
     "ignore:unclosed transport:ResourceWarning",
     "ignore:unclosed <socket:ResourceWarning",
-    "ignore::pytest.PytestUnraisableExceptionWarning",
 )
+
+
+@pytest.fixture(autouse=True)
+def _warnings_of_this_test() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -48,7 +54,6 @@ def agent(storage: Storage, session: str = "s1") -> Agent:
     return Agent(model=ScriptedModel(), session_manager=manager, callback_handler=None)
 
 
-@closed_loops
 @on_each_topology
 async def test_an_agent_is_restored_while_the_loop_is_blocked(storage: RedisStorage) -> None:
     """``initialize()`` reads on a loop of its own."""
@@ -61,7 +66,6 @@ async def test_an_agent_is_restored_while_the_loop_is_blocked(storage: RedisStor
     assert agent(storage, "s2").messages == []
 
 
-@closed_loops
 async def test_an_agent_is_called_without_a_loop(storage: RedisStorage) -> None:
     def call() -> int:
         agent(storage)("hello")
