@@ -1,6 +1,7 @@
 """``Memory``: turns of a conversation, for agents that call a model's SDK directly."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -179,6 +180,19 @@ async def test_a_lost_reply_saves_a_turn_once(store: RedisStore) -> None:
         turn.assistant("Yes.")
         lost = lose_next_reply(store)
     assert lost
+    assert await texts(store) == ["1", "Yes.", "2", "Yes."]
+
+
+@pytest.mark.filterwarnings(
+    # Of the loops that end before their connections.
+    "ignore:unclosed transport:ResourceWarning",
+    "ignore:unclosed <socket:ResourceWarning",
+)
+async def test_turns_in_other_loops(store: RedisStore) -> None:
+    memory = Memory(store)
+    for text in "12":
+        await asyncio.to_thread(asyncio.run, say(memory, text))
+    gc.collect()
     assert await texts(store) == ["1", "Yes.", "2", "Yes."]
 
 
