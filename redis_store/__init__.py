@@ -35,6 +35,7 @@ from redis_store.pages import DateRange, Include, Page
 from redis_store.scores import ScoreStore
 from redis_store.store import RedisStore
 from redis_store.sync import SyncRedisStore
+from redis_store.turns import Memory, Turn
 from redis_store.workflows import WorkflowStore
 
 __version__ = "0.1.0"
@@ -57,6 +58,7 @@ __all__ = [
     "Include",
     "IntegrationRecord",
     "InvalidArgumentError",
+    "Memory",
     "MemoryStore",
     "Message",
     "MessagePatch",
@@ -77,6 +79,7 @@ __all__ = [
     "Thread",
     "ThreadExistsError",
     "ThreadNotFoundError",
+    "Turn",
     "WorkflowRun",
     "WorkflowStore",
 ]

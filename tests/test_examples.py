@@ -26,8 +26,12 @@ from tests.support.wire.raw import Raw, connect_raw
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(name: str, *arguments: str) -> str:
-    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
+# As Python has it by default.
+QUIET = "ignore::ResourceWarning"
+
+
+def run(name: str, *arguments: str, warnings: str = "error") -> str:
+    command = [sys.executable, "-W", warnings, str(EXAMPLES / name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -177,6 +181,49 @@ def test_an_agent_framework_agent_remembers_across_two_processes(tmp_path: Path)
     output = run("agent_framework_agent.py", memory, "What is my name?")
     assert "agent: You are Ana." in output
     assert "history of user-1: 6 messages" in output
+
+
+def test_a_strands_agent_remembers_across_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("strands")
+    memory = str(tmp_path / "memory")
+    # Strands closes loops without their connections, as asyncio.run does.
+    asked = run("strands_agent.py", memory, "What is my name?", "My name is Ana", warnings=QUIET)
+    assert "agent: You have not told me." in asked
+    output = run("strands_agent.py", memory, "What is my name?", warnings=QUIET)
+    assert "agent: You are Ana." in output
+    assert "it remembers 6 messages" in output
+
+
+def test_an_a2a_agents_tasks_outlive_its_process(tmp_path: Path) -> None:
+    pytest.importorskip("a2a")
+    run("a2a_agent.py", str(tmp_path / "tasks"), "Book a table")
+    output = run("a2a_agent.py", str(tmp_path / "tasks"), "Book a train")
+    assert output.splitlines() == [
+        "done: Book a train",
+        "done: Book a table",
+        "2 tasks of conversation-1",
+    ]
+
+
+def test_an_mcp_client_resumes_with_another_process() -> None:
+    pytest.importorskip("mcp")
+    assert run("mcp_server.py").splitlines() == [
+        "the first process sent 3 events; the client got one",
+        "again: {'progress': 50}",
+        "again: {'progress': 75}",
+        "session: {'user': 'ana'}",
+    ]
+
+
+def test_an_agent_on_a_models_sdk_remembers_across_two_runs(tmp_path: Path) -> None:
+    memory = str(tmp_path / "memory")
+    asked = run("memory_agent.py", memory, "monday", "What is my name?", "My name is Ana")
+    assert "agent: You have not told me." in asked
+    assert "agent: Nice to meet you!" in asked
+    output = run("memory_agent.py", memory, "tuesday", "What is my name?")
+    assert "agent: You are Ana." in output
+    assert "tuesday has 2 messages" in output
+    assert "monday has 8 messages" in run("memory_agent.py", memory, "monday", "Hello")
 
 
 def test_the_workflow_survives_the_kill_of_its_process() -> None:

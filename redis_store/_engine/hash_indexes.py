@@ -176,6 +176,27 @@ class HashIndexes:
         key, window = self.index(index), ("-inf", f"({score!r}", "WITHSCORES", "LIMIT", 0, limit)
         return _listed(key, await self._db.command("ZRANGEBYSCORE", key, *window))
 
+    async def down_from(
+        self, index: Id, high: float | None, low: float | None, limit: int | None
+    ) -> list[Listed]:
+        """Read the entries with scores in a range, the highest first. One round trip.
+
+        Args:
+            index: The index.
+            high: The highest score; ``None`` is any.
+            low: The lowest score; ``None`` is any.
+            limit: At most so many; ``None`` is all.
+        """
+        key = self.index(index)
+        window = "+inf" if high is None else repr(high), "-inf" if low is None else repr(low)
+        count = -1 if limit is None else limit
+        command = "ZREVRANGEBYSCORE", key, *window, "WITHSCORES", "LIMIT", 0, count
+        return _listed(key, await self._db.command(*command))
+
+    async def count(self, index: Id) -> int:
+        """Return how many entries an index has. One round trip."""
+        return int(await self._db.command("ZCARD", self.index(index)))
+
     async def walk(self, index: Id) -> AsyncIterator[list[Listed]]:
         """Iterate over an index, 500 entries at once; what is removed meanwhile may be included.
 

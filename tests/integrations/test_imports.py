@@ -14,6 +14,13 @@ def test_the_store_imports_no_integration() -> None:
     assert done.stdout.split() == ["redis_store.maintenance.integrations"]
 
 
+def test_structural_adapters_import_no_framework() -> None:
+    modules = "redis_store.integrations.strands, redis_store.integrations.openai_agents"
+    code = f"import sys, {modules}; print(*({{'strands', 'agents'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def _import(module: str, *names: str) -> None:
     statement = f"from {module} import {', '.join(names)}" if names else f"import {module}"
     with requires("toys"):
