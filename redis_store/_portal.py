@@ -23,6 +23,7 @@ class Portal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: BlockingPortal | None = None
+        self._thread: threading.Thread | None = None
         self._stopped = False
         self._pid = os.getpid()
 
@@ -36,12 +37,17 @@ class Portal:
             raise
 
     def stop(self) -> None:
-        """End the thread; no call is taken any more."""
+        """End the thread when its calls have ended; no call is taken any more.
+
+        Nothing happens in the thread itself: whoever closes the store there ends it afterwards.
+        """
+        if self._thread is threading.current_thread():
+            return
         with self._lock:
             self._stopped = True
             portal, self._running = self._running, None
         if portal is not None and self._pid == os.getpid():
-            portal.start_task_soon(portal.stop).result()
+            portal.start_task_soon(portal.stop)
 
     def _portal(self) -> BlockingPortal:
         if self._pid != os.getpid():
@@ -53,9 +59,10 @@ class Portal:
             if self._running is None:
                 started: Future[BlockingPortal] = Future()
                 # A daemon, so that a program that forgets close() ends all the same.
-                threading.Thread(
+                self._thread = threading.Thread(
                     target=anyio.run, args=(_serve, started), name="redis-store", daemon=True
-                ).start()
+                )
+                self._thread.start()
                 self._running = started.result()
             return self._running
 

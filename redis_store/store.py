@@ -67,8 +67,7 @@ class RedisStore:
             where a Mastra app does too: then listings scan the keyspace and read every record.
         retention: The maximum age of each kind of record, for ``prune``.
         min_replicas: How many replicas must confirm a write; else it raises ``ReplicationError``.
-        read_from: ``"primary"``; or ``"replica"``, on Sentinel and Cluster: public reads go to
-            replicas, which may lag behind.
+        read_from: ``"primary"``; or ``"replica"``: public reads go to replicas, which may lag.
         operation_timeout: How long a call may take, retries included; maintenance and iteration
             may take that long for each step.
         cache_prefix: What the keys of ``store.cache`` start with.
@@ -214,12 +213,13 @@ class RedisStore:
         await self._lifecycle.connect()
 
     async def close(self) -> None:
-        """Close the connections of every event loop, and the embedded server. Idempotent.
+        """Close the connections of every event loop, ``sync()``, and the embedded server.
 
-        Callable from any event loop. One that runs in another thread closes its own connections;
+        Idempotent, from any event loop. One that runs in another thread closes its own connections;
         if it is blocked for five seconds, or does not run any more, they are cut.
         """
         await self._lifecycle.close()
+        self._portal.stop()
 
     def sync(self) -> SyncRedisStore:
         """Return this store with calls that block: ``with RedisStore(url).sync() as store``.

@@ -8,11 +8,13 @@ Signatures stand in ``sync.pyi``, which ``make format`` writes from the asynchro
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any, Self
 
 from redis_store._portal import Portal
+from redis_store.errors import StoreClosedError
 
 # An asynchronous client of no use to blocking callers, and what gives this object.
 _LOOP_BOUND = frozenset({"get_client", "from_url", "sync"})
@@ -122,5 +124,6 @@ class SyncRedisStore(_Blocking):
         """Close the store in every event loop, and end the portal's thread. Idempotent."""
         if not self._closed:
             self._closed = True
-            self._portal.call(self._asynchronous.close)
+            with suppress(StoreClosedError):  # its asynchronous form was closed before
+                self._portal.call(self._asynchronous.close)
             self._portal.stop()

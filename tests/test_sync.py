@@ -122,6 +122,19 @@ async def test_after_close_calls_are_refused(store: RedisStore, place: Place) ->
         blocking.ping()
 
 
+async def test_the_asynchronous_close_ends_the_portal_too(store: RedisStore, place: Place) -> None:
+    assert await store.ping()
+    other = place.store()
+    assert await asyncio.to_thread(other.sync().ping)
+    (portal,) = [each for each in threading.enumerate() if each.name == "redis-store"]
+    await other.close()
+    await asyncio.to_thread(portal.join, 5)
+    assert not portal.is_alive()
+    other.sync().close()
+    with pytest.raises(StoreClosedError):
+        other.sync().ping()
+
+
 def test_a_loop_bound_client_is_not_offered() -> None:
     blocking = RedisStore("redis://localhost").sync()
     with pytest.raises(AttributeError):
