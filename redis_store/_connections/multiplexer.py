@@ -19,7 +19,7 @@ from redis_store._connections.commands import Command, Replies, Reply
 from redis_store._connections.errors import unanswered
 from redis_store._connections.limits import PROBE_AFTER
 from redis_store._connections.pipelined import PipelinedConnection, Request, is_stale, pack
-from redis_store._connections.pools import Connection, Pool
+from redis_store._connections.pools import Connection, Pool, lost_if_closed
 from redis_store.errors import BackendError
 
 # Commands in flight on the shared connection.
@@ -268,19 +268,20 @@ class Multiplexer:
 
     async def _acquire(self) -> Connection:
         """Acquire a connection that is alive. The caller holds a permit."""
-        connection = await self._pool.acquire()
-        try:
-            if not await self._is_alive(connection):
-                await connection.disconnect()
-                await connection.connect()
-                self._last_answers[connection] = monotonic()
-        except BaseException:
-            with CancelScope(shield=True):
-                # It may be open without a login: it must not be kept so.
-                await connection.disconnect(nowait=True)
-                await self._pool.release(connection)
-            raise
-        return connection
+        with lost_if_closed():
+            connection = await self._pool.acquire()
+            try:
+                if not await self._is_alive(connection):
+                    await connection.disconnect()
+                    await connection.connect()
+                    self._last_answers[connection] = monotonic()
+            except BaseException:
+                with CancelScope(shield=True):
+                    # It may be open without a login: it must not be kept so.
+                    await connection.disconnect(nowait=True)
+                    await self._pool.release(connection)
+                raise
+            return connection
 
     async def _is_alive(self, connection: Connection) -> bool:
         """Whether a connection of the pool can be used as it is; an idle one is probed."""

@@ -291,7 +291,8 @@ class PipelinedConnection(asyncio.Protocol):
         self._requests.clear()
         self.in_flight = 0
         self.closed.set()
-        self._former.connection_lost(exc)
+        # Without the error, which nobody would retrieve there.
+        self._former.connection_lost(None)
         self._on_ready()
 
 

@@ -4,12 +4,28 @@ Tests: ``tests/connections/test_credentials.py``, ``tests/connections/test_borro
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 from redis import exceptions
 
 # Per server. Callers wait for one of these: redis-py's own pools would raise instead.
 MAX_CONNECTIONS = 50
+
+
+@contextmanager
+def lost_if_closed() -> Iterator[None]:
+    """Raise a ``ConnectionError`` of redis-py where its connecting meets a closed transport.
+
+    It does not expect the ``RuntimeError`` that uvloop raises for that.
+    """
+    try:
+        yield
+    except RuntimeError as exc:
+        if "handler is closed" not in str(exc):
+            raise
+        raise exceptions.ConnectionError("the connection was closed at once") from exc
 
 
 class Connection(Protocol):
