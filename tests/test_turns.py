@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +30,18 @@ from tests.support.wire.proxies import CountingProxy, metered_store
 from tests.support.wire.raw import Raw
 
 ANA = {"thread": "t", "resource": "ana"}
+
+# Of the loops that ``test_turns_in_other_loops`` ends before their connections.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:unclosed transport:ResourceWarning",
+    "ignore:unclosed <socket:ResourceWarning",
+)
+
+
+@pytest.fixture(autouse=True)
+def _warnings_of_this_test() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 async def say(memory: Memory, text: str, answer: str = "Yes.") -> list[dict[str, Any]]:
@@ -183,16 +195,10 @@ async def test_a_lost_reply_saves_a_turn_once(store: RedisStore) -> None:
     assert await texts(store) == ["1", "Yes.", "2", "Yes."]
 
 
-@pytest.mark.filterwarnings(
-    # Of the loops that end before their connections.
-    "ignore:unclosed transport:ResourceWarning",
-    "ignore:unclosed <socket:ResourceWarning",
-)
 async def test_turns_in_other_loops(store: RedisStore) -> None:
     memory = Memory(store)
     for text in "12":
         await asyncio.to_thread(asyncio.run, say(memory, text))
-    gc.collect()
     assert await texts(store) == ["1", "Yes.", "2", "Yes."]
 
 
