@@ -4,7 +4,7 @@ Tests: ``tests/connections/test_credentials.py``, ``tests/connections/test_borro
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
@@ -15,7 +15,7 @@ MAX_CONNECTIONS = 50
 
 
 @contextmanager
-def lost_if_closed() -> Iterator[None]:
+def lost_if_closed() -> Generator[None]:
     """Raise a ``ConnectionError`` of redis-py where its connecting meets a closed transport.
 
     It does not expect the ``RuntimeError`` that uvloop raises for that.
