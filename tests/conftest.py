@@ -2,11 +2,13 @@
 
 By default a contract test runs on the two deployments that differ most: plain keys on one server,
 chosen by the test's name so that each binary sees its share, and hash-tagged keys on a cluster. Any
-other test of a store runs on one of the two. ``--matrix=full`` runs each on every topology, on the
-standalone one in a layout chosen by its name; ``--matrix=servers`` adds both layouts on each
-binary.
+other test runs once (``tests/support/quick_matrix.py``), and a race is tried in few orders.
+``--matrix=full`` runs each on every topology, on the standalone one in a layout chosen by its name;
+``--matrix=servers`` adds both layouts on each binary.
 """
 
+import gc
+import importlib
 import os
 from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack
@@ -18,6 +20,7 @@ from coverage import Coverage
 
 from redis_store import RedisStore
 from redis_store._engine.keys import Keys
+from tests.support import quick_matrix
 from tests.support.deployments.place import Place
 from tests.support.deployments.servers import Server, server_binaries
 from tests.support.deployments.variants import (
@@ -28,6 +31,7 @@ from tests.support.deployments.variants import (
     variants_of,
 )
 from tests.support.inspection.invariants import check_invariants, mend_hints
+from tests.support.schedules.interleaving import Interleaving
 from tests.support.wire.proxies import CountingProxy
 from tests.support.wire.raw import Raw
 
@@ -92,12 +96,24 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that choose their event loop first.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the quick matrix does, and put the tests that choose their event loop first.
 
     While an async fixture of the session is set up, anyio runs every test on that fixture's loop.
     """
+    if config.getoption("--matrix") == "quick":
+        Interleaving.most_orders = 5
+        items[:], left_out = quick_matrix.split(items)
+        config.hook.pytest_deselected(items=left_out)
     items.sort(key=lambda item: "anyio_backend" not in _parameters(item))
+
+
+def pytest_collection_finish() -> None:
+    """Spare every later collection the thousands of tests, which stay to the end anyway."""
+    # It looks for references when it is imported, and finds none from what is frozen.
+    importlib.import_module("hypothesis")
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import threading
-from collections.abc import Coroutine, Iterator
+import warnings
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -18,18 +19,6 @@ from tests.support.deployments.place import Place
 from tests.support.records.builders import message, thread
 
 T = TypeVar("T")
-
-# What asyncio itself says of a loop that is closed before its transports; redis-py says nothing.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed transport:ResourceWarning",
-    "ignore:unclosed <socket:ResourceWarning",
-)
-
-
-@pytest.fixture(autouse=True)
-def _warnings_of_this_test() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 async def in_thread(work: Coroutine[Any, Any, T]) -> T:
@@ -181,3 +170,19 @@ def test_loops_that_start_an_embedded_server_at_once_start_one() -> None:
         assert len(set(pool.map(save, range(6)))) == 6
     assert asyncio.run(store.memory.list_threads()).total == 6
     asyncio.run(store.close())
+
+
+async def test_what_a_loop_left_open_is_closed_by_the_next(place: Place) -> None:
+    """At once, not when it is freed: asyncio would warn."""
+
+    def use_in_loops_of_their_own() -> None:
+        store = place.store()
+        asyncio.run(store.ping())
+        asyncio.run(store.ping())
+        asyncio.run(store.close())
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        await asyncio.to_thread(use_in_loops_of_their_own)
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []

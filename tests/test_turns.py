@@ -1,8 +1,7 @@
 """``Memory``: turns of a conversation, for agents that call a model's SDK directly."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -30,18 +29,6 @@ from tests.support.wire.proxies import CountingProxy, metered_store
 from tests.support.wire.raw import Raw
 
 ANA = {"thread": "t", "resource": "ana"}
-
-# Of the loops that ``test_turns_in_other_loops`` ends before their connections.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed transport:ResourceWarning",
-    "ignore:unclosed <socket:ResourceWarning",
-)
-
-
-@pytest.fixture(autouse=True)
-def _warnings_of_this_test() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 async def say(memory: Memory, text: str, answer: str = "Yes.") -> list[dict[str, Any]]:

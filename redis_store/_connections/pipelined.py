@@ -297,17 +297,27 @@ class PipelinedConnection(asyncio.Protocol):
 
 
 def cut(connection: Any) -> None:
-    """Close the socket of a connection of redis-py whose event loop does not run any more."""
-    writer = connection._writer  # noqa: SLF001
+    """Close the socket of a connection of redis-py whose event loop does not run any more.
+
+    A transport would leave that to a callback, and a closed loop takes none.
+    """
+    # Private, as neither redis-py nor asyncio offers this.
+    # ruff: disable[SLF001]
+    writer = connection._writer
     # redis-py would warn that it is unclosed.
-    connection._reader = connection._writer = None  # noqa: SLF001
+    connection._reader = connection._writer = None
     if writer is None:
         return
-    socket = writer.get_extra_info("socket")
     with suppress(OSError, AttributeError):  # closed already, or by uvloop with the loop
-        socket.shutdown(SHUT_RDWR)
-    with suppress(RuntimeError):  # a closed loop takes no callback, which is all that is left to do
+        writer.get_extra_info("socket").shutdown(SHUT_RDWR)
+    with suppress(RuntimeError):
         writer.transport.abort()
+    tls = getattr(writer.transport, "_ssl_protocol", None)
+    transport = writer.transport if tls is None else tls._transport
+    with suppress(AttributeError):  # uvloop's has no such socket
+        transport._sock.close()
+        transport._sock = None
+    # ruff: enable[SLF001]
 
 
 def is_stale(connection: Any) -> bool:

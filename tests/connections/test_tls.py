@@ -1,5 +1,6 @@
 """TLS that the servers speak themselves: certificates are checked on every topology."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -61,6 +62,16 @@ async def test_the_right_authority_is_trusted(encrypted: Encrypted) -> None:
         id_ = uuid4().hex
         await store.memory.update_resource(id_, working_memory="x")
         assert await store.memory.get_resource_by_id(id_) is not None
+
+
+async def test_what_an_ended_loop_left_open_is_closed_by_the_next(encrypted: Encrypted) -> None:
+    def use_in_loops_of_their_own() -> None:
+        store = RedisStore(encrypted.url, ssl_ca_certs=encrypted.certificates.authority)
+        asyncio.run(store.ping())
+        asyncio.run(store.close())
+
+    async with no_leaks():
+        await asyncio.to_thread(use_in_loops_of_their_own)
 
 
 @pytest.mark.parametrize("trusted", ["another authority", "the system's"])

@@ -1,13 +1,12 @@
 """A server that died is started again with its data, or calls say that the data is gone."""
 
 import asyncio
-import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,17 +22,6 @@ from tests.support.schedules.waiting import until
 from tests.support.wire.raw import Raw
 
 DIED = "the embedded server died"
-
-# What asyncio itself says of a loop that is closed before its transports.
-closes_loops = pytest.mark.filterwarnings(
-    "ignore:unclosed transport:ResourceWarning", "ignore:unclosed <socket:ResourceWarning"
-)
-
-
-@pytest.fixture
-def _warnings_of_this_test() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 async def server_pid(store: RedisStore) -> int:
@@ -280,8 +268,6 @@ async def test_a_server_whose_watchdog_was_killed_still_serves() -> None:
         assert await server_pid(store) == pid
 
 
-@closes_loops
-@pytest.mark.usefixtures("_warnings_of_this_test")
 async def test_every_event_loop_of_a_store_gets_it_back(tmp_path: Path, starts: Path) -> None:
     async with persistent_store(tmp_path / "data") as store:
         await kill(await server_pid(store))
@@ -290,8 +276,6 @@ async def test_every_event_loop_of_a_store_gets_it_back(tmp_path: Path, starts: 
     assert count(starts) == 2
 
 
-@closes_loops
-@pytest.mark.usefixtures("_warnings_of_this_test")
 async def test_every_event_loop_hears_of_the_loss() -> None:
     async with RedisStore("embedded://") as store:
         await asyncio.to_thread(asyncio.run, store.init())

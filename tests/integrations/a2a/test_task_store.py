@@ -1,9 +1,8 @@
 """``RedisTaskStore`` against the SDK's store in memory."""
 
 import asyncio
-import gc
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -36,18 +35,6 @@ from tests.support.wire.proxies import CountingProxy
 from tests.support.wire.raw import Raw
 
 ANA = caller("ana")
-
-# Of the loop that ``test_another_loop_works_too`` closes before its connections.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed transport:ResourceWarning",
-    "ignore:unclosed <socket:ResourceWarning",
-)
-
-
-@pytest.fixture(autouse=True)
-def _warnings_of_this_test() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @pytest.fixture

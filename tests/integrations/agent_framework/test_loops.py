@@ -1,29 +1,13 @@
 """One store serves every event loop, one after another."""
 
 import asyncio
-import gc
-from collections.abc import Iterator
 from uuid import uuid4
 
-import pytest
 from agent_framework import Message, WorkflowCheckpoint
 
 from redis_store import RedisStore
 from redis_store.integrations.agent_framework import RedisCheckpointStorage, RedisHistoryProvider
 from tests.support.deployments.servers import Server
-
-# A loop that ends does not close what it opened; the next one does.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed transport:ResourceWarning",
-    "ignore:unclosed <socket:ResourceWarning",
-)
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    """What a loop left is freed while these warnings are ignored."""
-    yield
-    gc.collect()
 
 
 async def test_one_store_serves_several_event_loops(server: Server) -> None:

@@ -1,8 +1,7 @@
 """One saver serves every thread and event loop, blocking or not."""
 
 import asyncio
-import gc
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -23,20 +22,6 @@ from tests.support.deployments.servers import Server
 def asked() -> Any:
     """A message of its own each time: it is given an id."""
     return {"messages": [HumanMessage(TEXT)]}
-
-
-# A loop that ends does not close what it opened; the next one does.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed transport:ResourceWarning",
-    "ignore:unclosed <socket:ResourceWarning",
-)
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    """What a loop left is freed while these warnings are ignored."""
-    yield
-    gc.collect()
 
 
 @contextmanager

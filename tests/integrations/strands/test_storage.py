@@ -1,9 +1,8 @@
 """``RedisStorage``, as Strands uses it."""
 
 import asyncio
-import gc
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -30,18 +29,6 @@ from tests.support.schedules.lost_replies import lose_next_reply
 from tests.support.schedules.round_trip_gates import gated_store
 from tests.support.wire.proxies import CountingProxy
 from tests.support.wire.raw import Raw
-
-# Strands closes loops without their connections, as asyncio.run does.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed transport:ResourceWarning",
-    "ignore:unclosed <socket:ResourceWarning",
-)
-
-
-@pytest.fixture(autouse=True)
-def _warnings_of_this_test() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -97,6 +97,9 @@ def _raised(outcome: object) -> object:
 class Interleaving:
     """The orders in which calls of several stores can meet."""
 
+    # What bounds every search of a run, as the quick matrix does.
+    most_orders = 1_000
+
     def __init__(self, memories: Sequence[MemoryStore], gates: Sequence[Gate]) -> None:
         self._memories = memories
         self._gates = gates
@@ -107,7 +110,7 @@ class Interleaving:
         The first lets one call after the other run, the second the other way round.
         """
         left: list[list[int]] = [[]]
-        for choose in islice(chain(_ENDS, repeat(random.choice)), at_most):
+        for choose in islice(chain(_ENDS, repeat(random.choice)), min(at_most, self.most_orders)):
             if not left:
                 return
             chosen = choose(left)
