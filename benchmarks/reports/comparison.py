@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.contenders.contender import FLOOR, LIBRARY, MASTRA, STOCK, Contender
 from benchmarks.reports.markdown import table
+from benchmarks.runner.rounds import Spread
 from benchmarks.studies.comparison.operations import Operation
-from benchmarks.studies.comparison.results import Results, Spread
+from benchmarks.studies.comparison.results import Results
 
 _KILO = 1000
 _NONE = "–"  # noqa: RUF001 - not measured

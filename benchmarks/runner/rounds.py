@@ -1,7 +1,7 @@
 """Rounds: in each, every contender makes every call, in turn; ratios pair the same round."""
 
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Callable, Sequence
+from statistics import median, quantiles
 
 import msgspec
 
@@ -56,3 +56,18 @@ class Round(msgspec.Struct, kw_only=True):
             cpu=sample.cpu / calls,
             calls=calls,
         )
+
+
+class Spread(msgspec.Struct):
+    """A median and its quartiles."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Return the spread of one value or more."""
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0])
+        return cls(*quantiles(values, n=4, method="inclusive"))

@@ -6,6 +6,7 @@ Separate from the times, as the counting proxy slows every call down.
 from typing import Any, Final
 
 from benchmarks.runner.proxy import Traffic, counting
+from benchmarks.runner.server_time import server_seconds
 from benchmarks.runner.workers import Worker, all_running
 from benchmarks.studies.comparison.results import Cell, Count
 from benchmarks.studies.comparison.schedule import Schedule, Trial
@@ -54,23 +55,7 @@ async def _count(worker: Worker, trial: Trial, traffic: Traffic, client: Any) ->
         bytes_sent=traffic.sent,
         bytes_received=traffic.received,
         commands=dict(traffic.commands),
-        server=_server_seconds(traffic, before, after),
+        server=server_seconds(traffic, before, after),
         stall=sample.stall,
         elapsed=sample.elapsed,
     )
-
-
-def _server_seconds(traffic: Traffic, before: dict[str, Any], after: dict[str, Any]) -> float:
-    """Sum up the server's time for the commands that the client sent.
-
-    Commands within a script or a transaction are left out: its own time contains theirs.
-    """
-    total = 0.0
-    for name, calls in traffic.commands.items():
-        stats = after.get(f"cmdstat_{name}")
-        if stats is None:
-            continue
-        known = before.get(f"cmdstat_{name}", {"calls": 0, "usec": 0})
-        ran = stats["calls"] - known["calls"]
-        total += calls * (stats["usec"] - known["usec"]) / max(1, ran)
-    return total / 1e6

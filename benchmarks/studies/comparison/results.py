@@ -1,13 +1,11 @@
 """The results of a comparison, and the ratios between contenders."""
 
-from collections.abc import Sequence
-from statistics import quantiles
 from typing import Any
 
 import msgspec
 
 from benchmarks.contenders.contender import Contender
-from benchmarks.runner.rounds import Round
+from benchmarks.runner.rounds import Round, Spread
 from benchmarks.studies.comparison.operations import Operation
 
 
@@ -28,21 +26,6 @@ class Cell(msgspec.Struct):
 
     count: Count
     rounds: list[Round] = []
-
-
-class Spread(msgspec.Struct):
-    """A median and its quartiles."""
-
-    low: float
-    median: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Return the spread of one value or more."""
-        if len(values) == 1:
-            return cls(values[0], values[0], values[0])
-        return cls(*quantiles(values, n=4, method="inclusive"))
 
 
 class Results(msgspec.Struct):
