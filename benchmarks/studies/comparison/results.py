@@ -1,5 +1,6 @@
 """The results of a comparison, and the ratios between contenders."""
 
+from math import inf
 from typing import Any
 
 import msgspec
@@ -16,7 +17,6 @@ class Count(msgspec.Struct, kw_only=True):
     bytes_sent: int
     bytes_received: int
     commands: dict[str, int]
-    server: float
     stall: float
     elapsed: float
 
@@ -63,3 +63,15 @@ class Results(msgspec.Struct):
             self.cell(operation, over).rounds, self.cell(operation, under).rounds, strict=True
         )
         return Spread.of([one.value / other.value for one, other in pairs])
+
+    def server_ratio(self, operation: Operation, over: Contender, under: Contender) -> Spread:
+        """Return how many times as long one contender's calls hold the server as another's.
+
+        The server counts whole microseconds: a batch of one short call may have taken none.
+        """
+        pairs = zip(
+            self.cell(operation, over).rounds, self.cell(operation, under).rounds, strict=True
+        )
+        return Spread.of(
+            [one.server / other.server if other.server else inf for one, other in pairs]
+        )

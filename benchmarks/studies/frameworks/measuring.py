@@ -109,7 +109,7 @@ async def _cost(worker: Worker, step: Step, traffic: proxy.Traffic, client: Any)
         before = await client.info("commandstats")
         traffic.reset()
         await worker.measure(request)
-        server = server_seconds(traffic, before, await client.info("commandstats"))
+        server = server_seconds(traffic.commands, before, await client.info("commandstats"))
         counts.append((traffic.round_trips, traffic.sent, traffic.received, server))
     round_trips, sent, received, server = map(median, zip(*counts, strict=True))
     grows = (await _stored(client) - stored) / COUNTED if step.adds else None
