@@ -94,7 +94,8 @@ FRAMEWORKS: Final = (
             Store("InMemorySaver", "langgraph", "in the process"),
         ),
         (
-            Step("turn of 3 steps", adds=True),
+            Step("turn of 3 steps, durability sync", adds=True),
+            Step("history of 10", calls=1),
             Step("get_state"),
             Step("get_state, first in a process"),
         ),

@@ -24,6 +24,7 @@ from redis_store import RedisStore
 from redis_store.integrations.langgraph import RedisSaver
 
 _CONFIG: Final[RunnableConfig] = {"configurable": {"thread_id": "thread"}}
+_HISTORY: Final = 10
 _Saver = BaseCheckpointSaver[Any]
 
 
@@ -67,10 +68,14 @@ def _steps(savers: Callable[[], _Saver]) -> Steps:
 
         return run
 
+    async def history() -> int:
+        return len([each async for each in graph.aget_state_history(_CONFIG, limit=_HISTORY)])
+
     return Steps(
         fill,
         {
-            "turn of 3 steps": turn,
+            "turn of 3 steps, durability sync": turn,
+            "history of 10": lambda: history,
             "get_state": lambda: read(graph),
             "get_state, first in a process": lambda: read(_graph(savers(), numbers)),
         },
