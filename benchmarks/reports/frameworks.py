@@ -13,8 +13,8 @@ _NOTE: Final = (
     "proxy; server time is that of the commands, without the reading and writing of sockets. Times "
     "were taken in rounds, in each of which every store made the same calls in turn: the median, "
     "and how many times as long as with this library's store, with quartiles. They include the "
-    "framework's own work, which a store in the process shows alone. Calls that add or remove are "
-    "repeated, so that they meet some dozens of messages more or fewer."
+    "framework's own work, which a store in the process shows alone. Calls that add are "
+    "repeated, so that threads grow by some hundred messages."
 )
 _TITLES: Final = (
     "step",
@@ -65,13 +65,8 @@ def _ratio(cell: Cell, library: Cell) -> str:
     if cell is library:
         return ""
     spread = cell.over(library)
-    low, median, high = (_digits(each) for each in (spread.low, spread.median, spread.high))
-    return f"{median} ({low}–{high})"  # noqa: RUF001 - a range
-
-
-def _digits(value: float) -> str:
-    """Write two significant digits of less than 1, else three."""
-    return f"{value:.2g}" if value < 1 else figure(value)
+    low, high = figure(spread.low), figure(spread.high)
+    return f"{figure(spread.median)} ({low}–{high})"  # noqa: RUF001 - a range
 
 
 def _memory(measured: Measured) -> Iterator[str]:

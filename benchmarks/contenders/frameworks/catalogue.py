@@ -12,7 +12,8 @@ from benchmarks.contenders.peers.catalogue import PEERS, Environment
 _ENVIRONMENTS: Final[dict[str, Environment]] = {each.name: each for each in PEERS} | {
     each.name: each for each in _OF_FRAMEWORKS
 }
-_CALLS: Final = 5
+_CALLS: Final = 20
+_LONG: Final = 5  # calls of some store that take long
 _NO_MODULES: Final = (
     "langgraph-checkpoint-redis 0.5.2 needs RedisJSON and RediSearch, which are modules before "
     "Redis 8"
@@ -94,10 +95,10 @@ FRAMEWORKS: Final = (
             Store("InMemorySaver", "langgraph", "in the process"),
         ),
         (
-            Step("turn of 3 steps, durability sync", adds=True),
-            Step("history of 10", calls=1),
-            Step("get_state"),
-            Step("get_state, first in a process"),
+            Step("turn of 3 steps, durability sync", _LONG, adds=True),
+            Step("history of 10", 1),
+            Step("get_state", _LONG),
+            Step("get_state, first in a process", _LONG),
         ),
         missing=(_NO_MODULES,),
     ),
@@ -106,7 +107,7 @@ FRAMEWORKS: Final = (
         "openai_agents",
         _ENVIRONMENTS["openai-agents"],
         (Store("RedisSession"), Store("RedisSession", "openai-agents")),
-        (Step("add 2"), Step("last 10"), Step("pop"), Step("clear", calls=1)),
+        (Step("add 2"), Step("last 10"), Step("pop"), Step("clear", 1)),
         unit="item",
     ),
     Framework(
@@ -114,7 +115,7 @@ FRAMEWORKS: Final = (
         "google_adk",
         _ENVIRONMENTS["google-adk"],
         (Store("RedisSessionService"), Store("RedisSessionService", "google-adk")),
-        (Step("append an event"), Step("last 10"), Step("list 21 sessions")),
+        (Step("append an event", _LONG), Step("last 10", _LONG), Step("list 21 sessions", _LONG)),
         unit="event",
     ),
     Framework(
@@ -125,7 +126,7 @@ FRAMEWORKS: Final = (
             Store("RedisSessionStore"),
             Store("InMemorySessionStore", "claude-agent-sdk", "in the process"),
         ),
-        (Step("append 2"), Step("load all"), Step("list summaries")),
+        (Step("append 2"), Step("load all", _LONG), Step("list summaries")),
         missing=(_NONE_LASTS,),
         unit="entry",
     ),
@@ -149,7 +150,7 @@ FRAMEWORKS: Final = (
             Store("RedisHistoryProvider"),
             Store("RedisHistoryProvider", "agent-framework-redis"),
         ),
-        (Step("save 2"), Step("load the last 10")),
+        (Step("save 2", _LONG), Step("load the last 10", _LONG)),
         unit="message",
     ),
     Framework(

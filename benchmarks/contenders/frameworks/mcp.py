@@ -74,7 +74,9 @@ async def _fastmcp(url: str, _: Path) -> AsyncGenerator[Steps]:
     # By name: fastmcp is installed where the study runs only.
     client: Any = import_module("redis.asyncio").Redis.from_url(url, decode_responses=True)
     values: Any = import_module("key_value.aio.stores.redis").RedisStore(client=client)
-    yield _steps(import_module("fastmcp.server.event_store").EventStore(storage=values), values)
+    event_store: Any = import_module("fastmcp.server.event_store").EventStore
+    # As many as this library's keeps: it would drop the oldest one by one.
+    yield _steps(event_store(storage=values, max_events_per_stream=1_000), values)
     await client.aclose()
 
 
