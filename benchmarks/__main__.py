@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from benchmarks.contenders import event_loop
 from benchmarks.reports import comparison as comparison_report
-from benchmarks.reports import comparison_plot, curves_plot, files, summary
+from benchmarks.reports import comparison_plot, curves_plot, files, frameworks_summary, summary
 from benchmarks.reports import curves as curves_report
 from benchmarks.reports import frameworks as frameworks_report
 from benchmarks.reports import memory as memory_report
@@ -122,7 +122,13 @@ def _study(arguments: Namespace) -> None:
         _publish("memory", footprints, memory_report.markdown(footprints), {})
     if arguments.frameworks:
         costs = asyncio.run(frameworks.run(loop, arguments.only, full=arguments.full))
-        _publish("frameworks", costs, frameworks_report.markdown(costs), {})
+        table = frameworks_summary.markdown(costs)
+        _publish(
+            "frameworks",
+            costs,
+            frameworks_report.markdown(costs),
+            {"frameworks_summary.md": table},
+        )
 
 
 def _publish(name: str, results: Any, markdown: str, plots: dict[str, str]) -> None:

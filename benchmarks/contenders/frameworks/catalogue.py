@@ -18,6 +18,7 @@ _NO_MODULES: Final = (
     "langgraph-checkpoint-redis 0.5.2 needs RedisJSON and RediSearch, which are modules before "
     "Redis 8"
 )
+_IN_PROCESS: Final = "in the process"
 _NONE_LASTS: Final = "no published store outlives its process"
 
 
@@ -40,6 +41,11 @@ class Store:
         """Its name in reports."""
         place = f", {self.where}" if self.where else ""
         return f"{self.name} of {self.package}{place}" if self.package else self.name
+
+    @property
+    def outlives_process(self) -> bool:
+        """Whether another process finds what one has stored."""
+        return self.where != _IN_PROCESS
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Framework:
         name: Its name.
         module: The module here that measures it.
         environment: Where it is installed, with the packages of all its stores.
-        stores: This library's first.
+        stores: This library's first, then the best of the others.
         steps: In the order in which they are measured.
         missing: What is not measured, and why.
         unit: What the server's memory is measured per, once the data is stored.
@@ -81,6 +87,11 @@ class Framework:
     unit: str = ""
     units: int = 1_000
 
+    @property
+    def best_other(self) -> Store | None:
+        """The best other store, if there is one that outlives its process."""
+        return next((each for each in self.stores[1:] if each.outlives_process), None)
+
 
 FRAMEWORKS: Final = (
     Framework(
@@ -92,7 +103,7 @@ FRAMEWORKS: Final = (
             Store("AsyncValkeySaver", "langgraph-checkpoint-aws"),
             Store("AsyncRedisSaver", "langgraph-checkpoint-plainredis"),
             Store("AsyncSqliteSaver", "langgraph-checkpoint-sqlite", "in a file"),
-            Store("InMemorySaver", "langgraph", "in the process"),
+            Store("InMemorySaver", "langgraph", _IN_PROCESS),
         ),
         (
             Step("turn of 3 steps, durability sync", _LONG, adds=True),
@@ -124,7 +135,7 @@ FRAMEWORKS: Final = (
         _ENVIRONMENTS["claude-agent-sdk"],
         (
             Store("RedisSessionStore"),
-            Store("InMemorySessionStore", "claude-agent-sdk", "in the process"),
+            Store("InMemorySessionStore", "claude-agent-sdk", _IN_PROCESS),
         ),
         (Step("append 2"), Step("load all", _LONG), Step("list summaries")),
         missing=(_NONE_LASTS,),
@@ -136,7 +147,7 @@ FRAMEWORKS: Final = (
         _ENVIRONMENTS["pydantic-ai"],
         (
             Store("RedisConversationStore"),
-            Store("InMemoryConversationStore", "pydantic-ai-slim", "in the process"),
+            Store("InMemoryConversationStore", "pydantic-ai-slim", _IN_PROCESS),
         ),
         (Step("load the last 10"), Step("save 2")),
         missing=(_NONE_LASTS,),
