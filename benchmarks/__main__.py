@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from benchmarks.contenders import event_loop
 from benchmarks.reports import comparison as comparison_report
-from benchmarks.reports import comparison_plot, curves_plot, files, summary
+from benchmarks.reports import comparison_plot, curves_plot, files, frameworks_summary, summary
 from benchmarks.reports import curves as curves_report
+from benchmarks.reports import frameworks as frameworks_report
 from benchmarks.reports import memory as memory_report
 from benchmarks.reports import soak as soak_report
 from benchmarks.studies import memory, soak
 from benchmarks.studies.comparison import comparison
 from benchmarks.studies.curves import curves
+from benchmarks.studies.frameworks import frameworks
 
 _MOST: Final = 1_000_000
 _LEAST: Final = 1_000
@@ -28,7 +30,9 @@ def _arguments() -> Namespace:
         "--full", action="store_true", help="more operations, more and longer rounds"
     )
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), help="one event loop, not both")
-    parser.add_argument("--only", default="", help="operations whose name contains this")
+    parser.add_argument(
+        "--only", default="", help="operations or frameworks whose name contains this"
+    )
     parser.add_argument(
         "--against",
         type=_checkout,
@@ -56,6 +60,11 @@ def _arguments() -> Namespace:
     )
     parser.add_argument(
         "--memory", action="store_true", help="the server's memory per thread and message instead"
+    )
+    parser.add_argument(
+        "--frameworks",
+        action="store_true",
+        help="steps of agent frameworks on this library and on other stores instead",
     )
     return parser.parse_args()
 
@@ -111,6 +120,15 @@ def _study(arguments: Namespace) -> None:
     if arguments.memory:
         footprints = event_loop.run(loop, memory.run())
         _publish("memory", footprints, memory_report.markdown(footprints), {})
+    if arguments.frameworks:
+        costs = asyncio.run(frameworks.run(loop, arguments.only, full=arguments.full))
+        table = frameworks_summary.markdown(costs)
+        _publish(
+            "frameworks",
+            costs,
+            frameworks_report.markdown(costs),
+            {"frameworks_summary.md": table},
+        )
 
 
 def _publish(name: str, results: Any, markdown: str, plots: dict[str, str]) -> None:
@@ -122,7 +140,7 @@ def _publish(name: str, results: Any, markdown: str, plots: dict[str, str]) -> N
 def main() -> None:
     """Run the program."""
     arguments = _arguments()
-    if arguments.curves or arguments.soak or arguments.memory:
+    if arguments.curves or arguments.soak or arguments.memory or arguments.frameworks:
         _study(arguments)
     else:
         _compare(arguments)

@@ -13,6 +13,7 @@ await redis.init();
 const memory = await redis.getStore('memory');
 
 const BYTES = 556;
+const STORED_SINCE = Date.UTC(2025, 0, 1);
 const content = (text) => ({ format: 2, parts: [{ type: 'text', text }], content: text });
 
 // A plain literal: @mastra/core is ten times as slow with objects made by spreading others.
@@ -22,15 +23,24 @@ const build = (threadId, id, createdAt, text) => ({
 
 const text = (id, length) => `${id} `.repeat(length).slice(0, length);
 
-function message(threadId, id, createdAt) {
+function message(threadId, id, createdAt, words) {
   const empty = JSON.stringify(build(threadId, id, createdAt, '')).length;
-  return build(threadId, id, createdAt, text(id, (BYTES - empty) >> 1));
+  return build(threadId, id, createdAt, text(words, (BYTES - empty) >> 1));
 }
 
 function fresh(threadId, { tag, size }, first) {
   const now = Date.now();
-  return Array.from({ length: size }, (_, i) =>
-    message(threadId, `${tag}-${first + i}`, new Date(now - size + i)));
+  return Array.from({ length: size }, (_, i) => {
+    const id = `${tag}-${first + i}`;
+    return message(threadId, id, new Date(now - size + i), id);
+  });
+}
+
+function stored(threadId, { tag, size }, index) {
+  return Array.from({ length: size }, (_, i) => {
+    const id = `${threadId}-${i}`;
+    return message(threadId, id, new Date(STORED_SINCE + i * 1000), `${tag}-${index} ${id}`);
+  });
 }
 
 const get = async (threadId) => ((await memory.getThreadById({ threadId })) ? 1 : 0);
@@ -49,13 +59,16 @@ const save = async (messages) => (await memory.saveMessages({ messages })).messa
 function job(request, index) {
   const { call, threads, size, ids, resource, tag } = request;
   const threadId = threads[index % threads.length];
-  const messages = call === 'save' || call === 'turn' ? fresh(threadId, request, index * size) : [];
+  let messages = [];
+  if (call === 'save' || call === 'turn') messages = fresh(threadId, request, index * size);
+  if (call === 'save_again') messages = stored(threadId, request, index);
   const patches = ids.map((id) => ({ id, content: { metadata: { tag: `${tag}-${index}` } } }));
   const calls = {
     get: () => get(threadId),
     get_each: async () => (await Promise.all(threads.map(get))).length,
     last: () => last(threadId, size),
     save: () => save(messages),
+    save_again: () => save(messages),
     update: async () => (await memory.updateMessages({ messages: patches })).length,
     threads_of: async () => {
       const found = await memory.listThreads({ filter: { resourceId: resource }, perPage: 100 });

@@ -10,8 +10,9 @@ class Request(msgspec.Struct, kw_only=True):
     """A call to make, and how often.
 
     Args:
-        call: A method of ``Driver``, or ``turn``: read a thread and its last ten messages, then
-            save. ``prepare`` is no call: peers create the threads, of ``size`` messages each.
+        call: A method of ``Driver``; ``save_again``: save messages that are stored, with other
+            texts; or ``turn``: read a thread and its last ten messages, then save. ``prepare`` is
+            no call: peers create the threads, of ``size`` messages each.
         threads: The calls take them in turn.
         size: How many messages or threads a call reads or writes; 0 is all.
         ids: The messages to update.

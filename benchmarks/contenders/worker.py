@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.contenders.driver import Driver
 from benchmarks.contenders.floor import Floor
 from benchmarks.contenders.library import Library
-from benchmarks.contenders.messages import new_messages
+from benchmarks.contenders.messages import new_messages, stored_messages
 from benchmarks.contenders.protocol import Request
 from benchmarks.contenders.serving import Call, serve
 from benchmarks.contenders.stock import Stock
@@ -61,6 +61,9 @@ class DriverHandler:
             "get": lambda: driver.get(thread_id),
             "get_each": lambda: driver.get_each(request.threads),
             "last": lambda: driver.last(thread_id, request.size),
+            "save_again": lambda: driver.save(
+                stored_messages(thread_id, request.size, f"{request.tag}-{index} ")
+            ),
             "update": lambda: driver.update(thread_id, request.ids, f"{request.tag}-{index}"),
             "threads_of": lambda: driver.threads_of(request.resource),
             "turn": lambda: _turn(driver, request, thread_id, first),

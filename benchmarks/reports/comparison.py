@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from benchmarks.contenders.contender import FLOOR, LIBRARY, MASTRA, STOCK, Contender
-from benchmarks.reports.markdown import table
+from benchmarks.reports.markdown import figure, table
+from benchmarks.runner.rounds import Spread
 from benchmarks.studies.comparison.operations import Operation
-from benchmarks.studies.comparison.results import Results, Spread
+from benchmarks.studies.comparison.results import Results
 
 _KILO = 1000
 _NONE = "–"  # noqa: RUF001 - not measured
@@ -20,6 +21,8 @@ def markdown(results: Results) -> str:
         "Library over floor: what it adds. Others over library: how many times as long they take.",
         _ratios(results, _pairs(results)),
         _ratios(results, _peer_pairs(results)),
+        "Server time, library over floor: how much longer a call holds it than plain commands do.",
+        _server_ratios(results),
         "## Time per call, ms",
         "With several agents: per turn. Median of the rounds, and their quartiles.",
         *_per_contender(results, lambda o, e: _spread(results.values(o, e), _ms)),
@@ -27,7 +30,7 @@ def markdown(results: Results) -> str:
         *_per_contender(results, lambda o, e: _agents(results, o, e), lambda o: o.is_turn),
         "## Round trips, bytes sent and received",
         *_per_contender(results, lambda o, e: _traffic(results, o, e)),
-        "## Server time in µs, client's CPU in µs, worst event-loop stall in ms",
+        "## Server time per call in µs, client's CPU in µs, worst event-loop stall in ms",
         *_per_contender(results, lambda o, e: _load(results, o, e)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -82,6 +85,21 @@ def _ratios(results: Results, pairs: Sequence[tuple[Contender, Contender]]) -> s
     return table(["", *titles], rows) if rows else ""
 
 
+def _server_ratios(results: Results) -> str:
+    libraries = _libraries(results)
+    rows = [
+        [
+            operation.name,
+            *(
+                _spread(results.server_ratio(operation, each, Contender(FLOOR, each.loop)), _times)
+                for each in libraries
+            ),
+        ]
+        for operation in results.operations
+    ]
+    return table(["", *(each.loop for each in libraries)], rows)
+
+
 def _loop(over: Contender, under: Contender) -> str:
     return under.loop if over == MASTRA else over.loop
 
@@ -126,8 +144,11 @@ def _traffic(results: Results, operation: Operation, contender: Contender) -> st
 
 def _load(results: Results, operation: Operation, contender: Contender) -> str:
     cell = results.cell(operation, contender)
-    cpu = Spread.of([each.cpu for each in cell.rounds]).median
-    return f"{cell.count.server * 1e6:,.0f}, {cpu * 1e6:,.0f}, {cell.count.stall * 1e3:.1f}"
+    server, cpu = (
+        Spread.of(values).median
+        for values in zip(*((each.server, each.cpu) for each in cell.rounds), strict=True)
+    )
+    return f"{figure(server * 1e6)}, {cpu * 1e6:,.0f}, {cell.count.stall * 1e3:.1f}"
 
 
 def _spread(spread: Spread, show: Callable[[float], str]) -> str:

@@ -6,8 +6,9 @@ from typing import Final
 
 from benchmarks.contenders.contender import LIBRARY, MASTRA, Contender
 from benchmarks.reports.drawing import FAINT, Drawing, colours, duration, width
+from benchmarks.runner.rounds import Spread
 from benchmarks.studies.comparison.operations import Operation
-from benchmarks.studies.comparison.results import Results, Spread
+from benchmarks.studies.comparison.results import Results
 
 _LEFT: Final = 150
 _WIDTH: Final = 660

@@ -21,7 +21,13 @@ def markdown(results: Results) -> str:
     ]
     others += [each for each in results.contenders if each.checkout and each.loop == library.loop]
     others += by_kind.values()
-    titles = ["", "library, ms", "library / floor", *(contender.kind for contender in others)]
+    titles = [
+        "",
+        "library, ms",
+        "library / floor",
+        "on the server",
+        *(each.kind for each in others),
+    ]
     rows = [_row(results, operation, library, others) for operation in results.operations]
     return table(titles, rows)
 
@@ -30,8 +36,15 @@ def _row(
     results: Results, operation: Operation, library: Contender, others: list[Contender]
 ) -> list[str]:
     seconds = results.values(operation, library).median
-    overhead = results.ratio(operation, library, Contender(FLOOR, library.loop)).median
-    cells = [operation.name, _digits(seconds * 1e3), f"{_digits(overhead)}x"]
+    floor = Contender(FLOOR, library.loop)
+    overhead = results.ratio(operation, library, floor).median
+    on_server = results.server_ratio(operation, library, floor).median
+    cells = [
+        operation.name,
+        _digits(seconds * 1e3),
+        f"{_digits(overhead)}x",
+        f"{_digits(on_server)}x",
+    ]
     for contender in others:
         loop = contender.loop if contender.is_peer else library.loop
         if results.measured(operation, contender):

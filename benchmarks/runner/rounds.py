@@ -1,7 +1,7 @@
 """Rounds: in each, every contender makes every call, in turn; ratios pair the same round."""
 
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Callable, Sequence
+from statistics import median, quantiles
 
 import msgspec
 
@@ -32,6 +32,7 @@ class Round(msgspec.Struct, kw_only=True):
         p99: The time that 99 % of the calls stay below.
         rate: Calls per second.
         cpu: The client's CPU time per call.
+        server: The time that the server spends on commands per call, if it was measured.
         calls: How many calls there were.
     """
 
@@ -41,9 +42,10 @@ class Round(msgspec.Struct, kw_only=True):
     rate: float
     cpu: float
     calls: int
+    server: float = 0.0
 
     @classmethod
-    def of(cls, sample: Sample, agents: int) -> "Round":
+    def of(cls, sample: Sample, agents: int, server: float = 0.0) -> "Round":
         """Sum up a batch of so many concurrent agents."""
         times, calls = sorted(sample.seconds), len(sample.seconds)
         p50 = median(times)
@@ -55,4 +57,20 @@ class Round(msgspec.Struct, kw_only=True):
             rate=1 / per_call,
             cpu=sample.cpu / calls,
             calls=calls,
+            server=server,
         )
+
+
+class Spread(msgspec.Struct):
+    """A median and its quartiles."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Return the spread of one value or more."""
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0])
+        return cls(*quantiles(values, n=4, method="inclusive"))

@@ -46,6 +46,13 @@ class Worker:
 async def running(contender: Contender, url: str) -> AsyncGenerator[Worker]:
     """Run a contender on the server at a URL; ``unix://`` for all but the library."""
     command, directory = _command(contender, url)
+    async with started(command, directory) as worker:
+        yield worker
+
+
+@asynccontextmanager
+async def started(command: Sequence[str], directory: Path = _ROOT) -> AsyncGenerator[Worker]:
+    """Run a process that serves requests."""
     process = await create_subprocess_exec(
         *command, cwd=directory, stdin=PIPE, stdout=PIPE, limit=_LONGEST_REPLY
     )

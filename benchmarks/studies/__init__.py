@@ -4,4 +4,5 @@
 - ``curves``: the time of a call over thread length, keys, agents and servers; ``--curves``
 - ``soak``: memory over minutes of load; ``--soak``
 - ``memory``: server memory per thread and message; ``--memory``
+- ``frameworks``: steps of agent frameworks on this library and on other stores; ``--frameworks``
 """

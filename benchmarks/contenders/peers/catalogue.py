@@ -1,4 +1,4 @@
-"""The peers: packages, exact versions, and the operations that each can do.
+"""The peers: packages, exact versions, and the operations that each can do; and the frameworks.
 
 Imports only the standard library: it is read before anything is installed, and by every peer.
 """
@@ -14,44 +14,42 @@ _STAMP: Final = "installed.txt"
 # In every environment: for the worker, and below for the fastest form of the peer's client.
 _SHARED: Final = ("msgspec==0.22.0", "uvloop==0.23.0")
 _REDIS: Final = ("redis==8.1.0", "hiredis==3.5.0")
+# What this library needs beside redis, where the study of frameworks runs it.
+_LIBRARY: Final = ("anyio==4.16.0",)
 _ONE_AGENT: Final = ("last 10 of 1,000", "all of 1,000", "append 2 to 1,000", "turn, 1 agent")
 _ALL: Final = (*_ONE_AGENT, "turn, 100 agents")
 
 
 @dataclass(frozen=True)
-class Peer:
-    """A published package and its environment.
+class Environment:
+    """Packages that are installed together.
 
     Attributes:
-        name: Its name on PyPI or npm, and that of its environment.
+        name: That of its directory; for a peer also that of its package on PyPI or npm.
         requirements: What is installed, in exact versions; the package itself first.
-        operations: Names of the operations that it can do; empty for @mastra/redis: all.
-        note: A limitation that the report states.
     """
 
     name: str
     requirements: tuple[str, ...]
-    operations: tuple[str, ...] = ()
-    note: str = ""
 
     @property
     def directory(self) -> Path:
-        """Its environment."""
+        """Where it is installed."""
         return ROOT / self.name
 
     @property
     def python(self) -> Path:
-        """Its environment's interpreter."""
+        """Its interpreter."""
         return self.directory / ("Scripts" if sys.platform == "win32" else "bin") / "python"
 
     @property
     def is_installed(self) -> bool:
-        """Whether the environment holds these requirements."""
+        """Whether it holds these requirements."""
         stamp = self.directory / _STAMP
         return stamp.exists() and stamp.read_text() == self._stamp
 
     def note_installed(self) -> None:
-        """Note that the environment is complete."""
+        """Note that it is complete."""
         (self.directory / _STAMP).write_text(self._stamp)
 
     @property
@@ -59,16 +57,29 @@ class Peer:
         return "\n".join(self.requirements)
 
 
-MASTRA: Final = Peer("node", ("@mastra/redis@1.4.6", "@mastra/core@1.71.0"))
+@dataclass(frozen=True)
+class Peer(Environment):
+    """A published package that the comparison measures.
+
+    Attributes:
+        operations: Names of the operations that it can do.
+        note: A limitation that the report states.
+    """
+
+    operations: tuple[str, ...] = ()
+    note: str = ""
+
+
+MASTRA: Final = Environment("node", ("@mastra/redis@1.4.6", "@mastra/core@1.71.0"))
 PEERS: Final = (
     Peer(
         "openai-agents",
-        ("openai-agents==0.24.0", *_REDIS, *_SHARED),
+        ("openai-agents==0.24.0", *_REDIS, *_SHARED, *_LIBRARY),
         (*_ALL, "save 1,000"),
     ),
     Peer(
         "google-adk",
-        ("google-adk==2.13.0", *_REDIS, *_SHARED),
+        ("google-adk==2.13.0", *_REDIS, *_SHARED, *_LIBRARY),
         ("get thread", *_ONE_AGENT),
         "fails with 100 agents: too many connections; with more of them, timeouts, as it blocks "
         "the event loop for seconds",
@@ -81,7 +92,13 @@ PEERS: Final = (
     Peer(
         # It requires an older redis.
         "agent-framework-redis",
-        ("agent-framework-redis==1.0.0b261022", "redis==7.1.1", "hiredis==3.5.0", *_SHARED),
+        (
+            "agent-framework-redis==1.0.0b261022",
+            "redis==7.1.1",
+            "hiredis==3.5.0",
+            *_SHARED,
+            *_LIBRARY,
+        ),
         (*_ALL, "save 1,000"),
     ),
     Peer(
@@ -94,4 +111,36 @@ PEERS: Final = (
         ("langgraph-checkpoint-aws[valkey]==1.2.6", "valkey==6.2.0", "libvalkey==4.2.1", *_SHARED),
         (*_ALL, "save 1,000"),
     ),
+)
+# What the study of frameworks needs beside the peers.
+FRAMEWORKS: Final = (
+    Environment(
+        "langgraph",
+        (
+            "langgraph==1.2.24",
+            "langgraph-checkpoint-aws[valkey]==1.2.6",
+            "langgraph-checkpoint-plainredis==0.1.0",
+            "langgraph-checkpoint-sqlite==3.1.2",
+            "valkey==6.2.0",
+            "libvalkey==4.2.1",
+            *_REDIS,
+            *_SHARED,
+            *_LIBRARY,
+        ),
+    ),
+    Environment("pydantic-ai", ("pydantic-ai-slim==2.68.0", *_REDIS, *_SHARED, *_LIBRARY)),
+    Environment("claude-agent-sdk", ("claude-agent-sdk==0.2.189", *_REDIS, *_SHARED, *_LIBRARY)),
+    Environment("strands-agents", ("strands-agents==1.62.0", *_REDIS, *_SHARED, *_LIBRARY)),
+    Environment(
+        "fastmcp",
+        (
+            "fastmcp==4.2.3",
+            "mcp==2.3.0",
+            "py-key-value-aio[redis]==0.5.0",
+            *_REDIS,
+            *_SHARED,
+            *_LIBRARY,
+        ),
+    ),
+    Environment("a2a-sdk", ("a2a-sdk[sqlite]==1.3.0", *_REDIS, *_SHARED, *_LIBRARY)),
 )

@@ -83,7 +83,8 @@ async def run(
     async with servers.embedded() as (url, store):
         setting["server"] = await environment.server_version(store)
         schedule = Schedule(Dataset(store), operations, contenders, progress)
-        cells = await costs.count(schedule, url, cast("Any", store.get_client()))
-        setting |= await times.measure(schedule, url, cells, pace)
+        cells = await costs.count(schedule, url)
+        client = cast("Any", store.get_client())
+        setting |= await times.measure(schedule, url, client, cells, pace)
     progress.end()
     return Results(setting, list(operations), contenders, missing, cells)

@@ -1,9 +1,9 @@
-"""Counts the cost of a call to each contender: round trips, bytes, commands, server time, stalls.
+"""Counts the cost of a call to each contender: round trips, bytes, commands, stalls.
 
 Separate from the times, as the counting proxy slows every call down.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.runner.proxy import Traffic, counting
 from benchmarks.runner.workers import Worker, all_running
@@ -14,13 +14,12 @@ from benchmarks.studies.comparison.schedule import Schedule, Trial
 _LONG: Final = 1.0
 
 
-async def count(schedule: Schedule, url: str, client: Any) -> dict[str, dict[str, Cell]]:
+async def count(schedule: Schedule, url: str) -> dict[str, dict[str, Cell]]:
     """Have each contender make each call through a proxy.
 
     Args:
         schedule: The trials.
         url: The server's.
-        client: A ``redis.asyncio`` client of the server.
 
     Returns:
         A cell per operation and contender, by their names.
@@ -33,44 +32,25 @@ async def count(schedule: Schedule, url: str, client: Any) -> dict[str, dict[str
         async for trial in schedule.trials("counting"):
             worker = workers[trial.contender]
             await worker.measure(schedule.warmup(trial.contender))
-            counted = await _count(worker, trial, traffic, client)
+            counted = await _count(worker, trial, traffic)
             if counted.elapsed < _LONG:
                 # The first call opened connections and filled caches: only the second counts.
-                counted = await _count(worker, trial, traffic, client)
+                counted = await _count(worker, trial, traffic)
             cells[trial.operation.name][trial.contender.name] = Cell(counted)
     return cells
 
 
-async def _count(worker: Worker, trial: Trial, traffic: Traffic, client: Any) -> Count:
+async def _count(worker: Worker, trial: Trial, traffic: Traffic) -> Count:
     async with trial.prepared(worker, times=1) as request:
         request.watch = True
-        before = await client.info("commandstats")
         traffic.reset()
         sample = await worker.measure(request)
-        after = await client.info("commandstats")
     trial.check(sample)
     return Count(
         round_trips=traffic.round_trips,
         bytes_sent=traffic.sent,
         bytes_received=traffic.received,
         commands=dict(traffic.commands),
-        server=_server_seconds(traffic, before, after),
         stall=sample.stall,
         elapsed=sample.elapsed,
     )
-
-
-def _server_seconds(traffic: Traffic, before: dict[str, Any], after: dict[str, Any]) -> float:
-    """Sum up the server's time for the commands that the client sent.
-
-    Commands within a script or a transaction are left out: its own time contains theirs.
-    """
-    total = 0.0
-    for name, calls in traffic.commands.items():
-        stats = after.get(f"cmdstat_{name}")
-        if stats is None:
-            continue
-        known = before.get(f"cmdstat_{name}", {"calls": 0, "usec": 0})
-        ran = stats["calls"] - known["calls"]
-        total += calls * (stats["usec"] - known["usec"]) / max(1, ran)
-    return total / 1e6

@@ -1,10 +1,10 @@
 """The data that the comparison's operations run on."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from benchmarks.contenders import records
-from benchmarks.contenders.messages import WRITER, message
+from benchmarks.contenders.messages import STORED_SINCE, WRITER, stored_messages
 from redis_store import RedisStore, Thread
 
 USER: Final = "user"
@@ -14,7 +14,6 @@ LENGTHS: Final = {MIDDLE: 1_000, LONG: 10_000}
 OWNED: Final = [f"owned-{i}" for i in range(100)]
 AGENTS: Final = [f"agent-{i}" for i in range(100)]
 AGENT_LENGTH: Final = 1_000
-_T0: Final = datetime(2025, 1, 1, tzinfo=UTC)
 _UNLINK_CHUNK: Final = 5_000
 
 
@@ -39,7 +38,7 @@ class Dataset:
         for thread_id, length in LENGTHS.items():
             await self._fill(thread_id, length)
         for i, thread_id in enumerate(OWNED):
-            created = _T0 + timedelta(seconds=i)
+            created = STORED_SINCE + timedelta(seconds=i)
             thread = Thread(id=thread_id, resource_id=USER, created_at=created, updated_at=created)
             await self._store.memory.save_thread(thread)
 
@@ -49,13 +48,11 @@ class Dataset:
             await self._fill(thread_id, AGENT_LENGTH)
 
     async def _fill(self, thread_id: str, length: int) -> None:
-        thread = Thread(id=thread_id, resource_id=WRITER, created_at=_T0, updated_at=_T0)
+        thread = Thread(
+            id=thread_id, resource_id=WRITER, created_at=STORED_SINCE, updated_at=STORED_SINCE
+        )
         await self._store.memory.save_thread(thread)
-        messages = [
-            message(thread_id, f"{thread_id}-{i}", _T0 + timedelta(seconds=i))
-            for i in range(length)
-        ]
-        await self._store.memory.save_messages(messages)
+        await self._store.memory.save_messages(stored_messages(thread_id, length))
 
     async def add_scratch(self, thread_id: str) -> None:
         """Add an empty thread to save to."""

@@ -1,13 +1,12 @@
 """The results of a comparison, and the ratios between contenders."""
 
-from collections.abc import Sequence
-from statistics import quantiles
+from math import inf
 from typing import Any
 
 import msgspec
 
 from benchmarks.contenders.contender import Contender
-from benchmarks.runner.rounds import Round
+from benchmarks.runner.rounds import Round, Spread
 from benchmarks.studies.comparison.operations import Operation
 
 
@@ -18,7 +17,6 @@ class Count(msgspec.Struct, kw_only=True):
     bytes_sent: int
     bytes_received: int
     commands: dict[str, int]
-    server: float
     stall: float
     elapsed: float
 
@@ -28,21 +26,6 @@ class Cell(msgspec.Struct):
 
     count: Count
     rounds: list[Round] = []
-
-
-class Spread(msgspec.Struct):
-    """A median and its quartiles."""
-
-    low: float
-    median: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Return the spread of one value or more."""
-        if len(values) == 1:
-            return cls(values[0], values[0], values[0])
-        return cls(*quantiles(values, n=4, method="inclusive"))
 
 
 class Results(msgspec.Struct):
@@ -80,3 +63,15 @@ class Results(msgspec.Struct):
             self.cell(operation, over).rounds, self.cell(operation, under).rounds, strict=True
         )
         return Spread.of([one.value / other.value for one, other in pairs])
+
+    def server_ratio(self, operation: Operation, over: Contender, under: Contender) -> Spread:
+        """Return how many times as long one contender's calls hold the server as another's.
+
+        The server counts whole microseconds: a batch of one short call may have taken none.
+        """
+        pairs = zip(
+            self.cell(operation, over).rounds, self.cell(operation, under).rounds, strict=True
+        )
+        return Spread.of(
+            [one.server / other.server if other.server else inf for one, other in pairs]
+        )

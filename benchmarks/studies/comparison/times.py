@@ -1,9 +1,11 @@
 """Takes the times of calls, in rounds."""
 
 from collections.abc import Collection
+from typing import Any
 
 from benchmarks.runner import rounds
 from benchmarks.runner.rounds import Round
+from benchmarks.runner.server_time import server_seconds
 from benchmarks.runner.workers import all_running
 from benchmarks.studies.comparison.operations import Operation
 from benchmarks.studies.comparison.results import Cell
@@ -24,13 +26,14 @@ class Pace(rounds.Pace, frozen=True):
 
 
 async def measure(
-    schedule: Schedule, url: str, cells: dict[str, dict[str, Cell]], pace: Pace
+    schedule: Schedule, url: str, client: Any, cells: dict[str, dict[str, Cell]], pace: Pace
 ) -> dict[str, str]:
     """Add the rounds to cells that hold costs.
 
     Args:
         schedule: The trials.
         url: The server's.
+        client: A ``redis.asyncio`` client of the server.
         cells: A cell per operation and contender, by their names.
         pace: How long is measured.
 
@@ -51,9 +54,13 @@ async def measure(
                 cell = cells[trial.operation.name][trial.contender.name]
                 times = _calls(trial.operation, cell, pace.batch)
                 async with trial.prepared(worker, times) as request:
+                    before = await client.info("commandstats")
                     sample = await worker.measure(request)
+                    after = await client.info("commandstats")
                 trial.check(sample)
-                cell.rounds.append(Round.of(sample, trial.operation.agents))
+                agents = trial.operation.agents
+                server = server_seconds(cell.count.commands, before, after) / agents
+                cell.rounds.append(Round.of(sample, agents, server))
         return {name: v for worker in workers.values() for name, v in worker.versions.items()}
 
 
