@@ -9,9 +9,9 @@ from typing import Any, Self, cast
 from redis_store._engine.prepared_values import prepare
 from redis_store._engine.timestamps import from_epoch_us
 from redis_store._engine.vectors import sign_code, to_bytes
+from redis_store._parts import database_of, portal_of
 from redis_store.errors import InvalidArgumentError
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of, portal_of
 from redis_store.integrations.langgraph.filters import matches
 from redis_store.integrations.langgraph.item_keys import ItemPlace
 from redis_store.integrations.langgraph.item_operations import (

@@ -11,9 +11,9 @@ from redis_store._engine import scripts
 from redis_store._engine.arguments import check_count, check_id, check_instance
 from redis_store._engine.integration_keys import IntegrationKeys
 from redis_store._engine.timestamps import to_ms
+from redis_store._parts import database_of
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of
 from redis_store.store import RedisStore
 
 with requires("mcp"):
