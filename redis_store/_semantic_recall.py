@@ -13,7 +13,8 @@ from anyio import to_thread
 
 from redis_store._engine.database import Database
 from redis_store.errors import InvalidArgumentError
-from redis_store.memory.message_vectors import Code, MessageVectors, Recall, Vector
+from redis_store.memory.message_vectors import MessageVectors, Recall, Vector
+from redis_store.memory.vector_codes import Code
 from redis_store.models import Message
 
 # Embeds texts: as many vectors as texts, in their order, all of as many dimensions.

@@ -22,7 +22,8 @@ from redis_store._parts import database_of
 from redis_store._semantic_recall import Embed, SemanticRecall
 from redis_store._turn import Turn
 from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
-from redis_store.memory.message_vectors import Code, Recall, Vector
+from redis_store.memory.message_vectors import Recall, Vector
+from redis_store.memory.vector_codes import Code
 from redis_store.models import Message, Resource, Thread
 from redis_store.store import RedisStore
 

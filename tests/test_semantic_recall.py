@@ -13,7 +13,7 @@ from redis_store import InvalidArgumentError, Memory, Message, MessagePatch, Red
 from redis_store._engine import vectors
 from redis_store._engine.vectors import cosine, to_bytes
 from redis_store.memory import message_vectors
-from redis_store.memory.message_vectors import VectorKeys
+from redis_store.memory.vector_codes import VectorKeys
 from tests.support.deployments.place import Place
 from tests.support.deployments.variants import on_each_topology, on_one_server
 from tests.support.schedules.round_trip_gates import gated_store
@@ -38,8 +38,10 @@ async def embed(texts: list[str]) -> list[list[float]]:
 
 
 def memory_of(store: RedisStore, **options: Any) -> Memory:
-    given: dict[str, Any] = {"last_messages": 0, "embed": embed}
-    return Memory(store, **given | {"semantic_recall": 1, "message_range": 0} | options)
+    given: dict[str, Any] = {"last_messages": 0, "embed": embed, "semantic_recall": 1}
+    given["message_range"] = 0
+    given.update(options)
+    return Memory(store, **given)
 
 
 async def say(memory: Memory, thread: str, *texts: str, resource: str = "ana") -> None:

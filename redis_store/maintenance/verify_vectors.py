@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from redis_store._connections.commands import decoded
 from redis_store._engine.database import Database
 from redis_store.maintenance.report import Report
-from redis_store.memory.message_vectors import MessageVectors, VectorKeys, place_of
+from redis_store.memory.message_vectors import MessageVectors
+from redis_store.memory.vector_codes import VectorKeys, place_of
 
 
 class VectorCheck:

@@ -8,64 +8,24 @@ Tests: ``tests/test_semantic_recall.py``.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
-from hashlib import blake2b
 from heapq import nlargest
 from typing import NamedTuple
 
 from redis_store._connections.commands import Argument, Command, Reply, pairs
 from redis_store._engine import codecs, vectors
 from redis_store._engine.database import READ_CHUNK, Database
-from redis_store._engine.integration_keys import IntegrationKeys, join, split
-from redis_store._engine.keys import Keys
+from redis_store._engine.integration_keys import join
 from redis_store._engine.operations import operation
 from redis_store._engine.scripts import AROUND, CODES, DROP_VECTORS, PUT_VECTORS
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
 from redis_store.memory.lifetime import ttl_ms
+from redis_store.memory.vector_codes import Code, MessagePlace, VectorKeys, place_of
 from redis_store.models import Message
 
 Vector = Sequence[float]
 # Messages of which so few are compared in full, however few are wanted; and else so many times as
 # many as are wanted.
 _LEAST, _FACTOR = 50, 10
-_DIMENSIONS, _DIGEST = 4, 8
-
-
-class MessagePlace(NamedTuple):
-    """Where a message is."""
-
-    thread_id: str
-    id: str
-
-
-class Code(NamedTuple):
-    """What is known of a vector without reading it.
-
-    Attributes:
-        place: Its message.
-        stored: Its number of dimensions, the digest of the text, and its sign code.
-    """
-
-    place: MessagePlace
-    stored: bytes
-
-    @property
-    def field(self) -> str:
-        """Its field in both hashes."""
-        return join(self.place)
-
-    @property
-    def dimensions(self) -> int:
-        """How many dimensions it has."""
-        return int.from_bytes(self.stored[:_DIMENSIONS], "big")
-
-    @property
-    def signs(self) -> bytes:
-        """Its sign code."""
-        return self.stored[_DIMENSIONS + _DIGEST :]
-
-    def is_of(self, text: str) -> bool:
-        """Whether it is the vector of a text."""
-        return self.stored[_DIMENSIONS:].startswith(_digest(text))
 
 
 class Recall(NamedTuple):
@@ -78,31 +38,6 @@ class Recall(NamedTuple):
 
     top_k: int
     message_range: int
-
-
-class VectorKeys:
-    """Spells the keys of vectors.
-
-    Args:
-        keys: The keys of the store.
-    """
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = IntegrationKeys(keys, "vectors", under="memory")
-        self.patterns = {kind: self._keys.pattern(kind) for kind in ("codes", "vectors")}
-
-    def codes(self, resource_id: str) -> str:
-        """The codes of a resource's vectors, a hash."""
-        return self._keys.key("codes", resource_id)
-
-    def vectors(self, resource_id: str) -> str:
-        """A resource's vectors, a hash."""
-        return self._keys.key("vectors", resource_id)
-
-    def resource_of(self, kind: str, key: str) -> str:
-        """The resource whose ``codes`` or ``vectors`` have this key."""
-        (resource_id,) = self._keys.group(kind, key)
-        return resource_id
 
 
 class MessageVectors:
@@ -128,9 +63,8 @@ class MessageVectors:
         """
         args: list[Argument] = [ttl_ms(self._db)]
         for message, vector in zip(messages, found, strict=True):
-            head = len(vector).to_bytes(_DIMENSIONS, "big") + _digest(message.text)
-            field = join((message.thread_id, message.id))
-            args += field, head + vectors.sign_code(vector), vectors.to_bytes(vector)
+            code = Code.of(message, vector)
+            args += code.field, code.stored, vectors.to_bytes(vector)
         if messages:
             await self._db.run(PUT_VECTORS, self._keys, args)
 
@@ -304,16 +238,6 @@ class _Candidate(NamedTuple):
         return (each for each in self.part.values() if abs(each.rank - self.found.rank) <= reach)
 
 
-def place_of(field: bytes) -> MessagePlace:
-    """Return the message that a field names.
-
-    Raises:
-        ValueError: It names none.
-    """
-    thread_id, id_ = split(field.decode())
-    return MessagePlace(thread_id, id_)
-
-
 async def sweep(db: Database, resource_ids: Collection[str]) -> None:
     """Remove the vectors of messages that are gone: one round trip where there are no vectors."""
     keys = VectorKeys(db.keys)
@@ -348,7 +272,3 @@ def _in_order(found: Iterable[_Ranked]) -> list[Message]:
     ]
     parts.sort(key=lambda part: part[0].message.created_at)
     return [each.message for part in parts for each in part]
-
-
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST).digest()

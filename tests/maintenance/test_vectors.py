@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from redis_store import Memory, Message, Pruned, RedisStore, Retention, Thread
-from redis_store.memory.message_vectors import VectorKeys
+from redis_store.memory.vector_codes import VectorKeys
 from redis_store.models import now
 from tests.support.deployments.place import Place
 from tests.support.deployments.rights import login_url, server_with
