@@ -47,5 +47,5 @@ def test_what_has_other_dimensions_is_not_compared(stored: bytes) -> None:
 
 def test_too_many_are_refused() -> None:
     vectors.check_number(vectors.MAX_COMPARED, "ask for less")
-    with pytest.raises(InvalidArgumentError, match="5001 vectors.*ask for less, or .*database"):
+    with pytest.raises(InvalidArgumentError, match=r"5001 vectors.*ask for less, or .*database"):
         vectors.check_number(vectors.MAX_COMPARED + 1, "ask for less")
