@@ -79,7 +79,8 @@ def _langgraph_store(store: RedisStore) -> Used:
     async def embed(texts: list[str]) -> list[list[float]]:
         return [[1.0, float(text)] for text in texts]
 
-    memories = RedisBaseStore(store, index={"dims": 2, "embed": embed, "fields": ["text"]})
+    index: Any = {"dims": 2, "embed": embed, "fields": ["text"]}
+    memories = RedisBaseStore(store, index=index)
 
     async def write(n: int) -> None:
         await memories.aput(("a", "b"), f"{n}", {"text": f"{n}"})
@@ -114,7 +115,7 @@ def _google_adk(store: RedisStore) -> Used:
     from redis_store.integrations.google_adk import RedisSessionService
 
     service = RedisSessionService(store)
-    names = {"app_name": "app", "user_id": "u", "session_id": "s"}
+    names: dict[str, Any] = {"app_name": "app", "user_id": "u", "session_id": "s"}
 
     async def write(n: int) -> None:
         session = await service.get_session(**names)
