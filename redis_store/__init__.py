@@ -1,5 +1,6 @@
 """Storage for AI agents in Redis: the Python counterpart of Mastra's RedisStore."""
 
+from redis_store._sync_turns import SyncMemory
 from redis_store._turn import Turn
 from redis_store.cache import CacheStore
 from redis_store.embedded import EmbeddedServer
@@ -76,6 +77,7 @@ __all__ = [
     "Score",
     "ScoreStore",
     "StoreClosedError",
+    "SyncMemory",
     "SyncRedisStore",
     "Thread",
     "ThreadExistsError",

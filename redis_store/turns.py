@@ -18,8 +18,9 @@ from redis_store._engine.arguments import (
 )
 from redis_store._engine.operations import named
 from redis_store._engine.sharded_commit import uninterrupted
-from redis_store._parts import database_of
+from redis_store._parts import database_of, portal_of
 from redis_store._semantic_recall import Embed, SemanticRecall
+from redis_store._sync_turns import Calls, SyncMemory
 from redis_store._turn import Turn
 from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
 from redis_store.memory.message_vectors import Recall, Vector
@@ -109,6 +110,7 @@ class Memory:
         if last_messages is not None:
             check_count("last_messages", last_messages)
         self._last_messages = last_messages
+        self._portal = portal_of(store)
         check_instance("template", template, str)
         self._template = template if working_memory else None
         check_count("semantic_recall", semantic_recall)
@@ -134,6 +136,14 @@ class Memory:
             {"name": …, "description": …, "input_schema": memory.tool["parameters"]}  # Anthropic
         """
         return deepcopy(_TOOL)
+
+    def sync(self) -> SyncMemory:
+        """Return this memory with calls that block: ``with memory.sync().turn(...) as turn``.
+
+        For scripts, views and tasks without an event loop; from any thread.
+        """
+        calls = Calls(self._begin, self._fail, self._end, self.embed_messages)
+        return SyncMemory(calls, self.tool, self._portal)
 
     @asynccontextmanager
     async def turn(
@@ -170,32 +180,13 @@ class Memory:
             InvalidArgumentError: A bad id; a query without ``embed``, or a search of too many
                 vectors; ``embed`` returns something else than vectors of one length.
         """
-        with named("turn"):
-            check_thread_id("thread", thread)
-            check_id("resource", resource)
-            check_text("query", query)
-            if query and self._semantic is None:
-                raise InvalidArgumentError("query", "needs Memory(embed=, semantic_recall=)")
-            wanted = Thread(id=thread, resource_id=resource)
-            begun = await self._recall(wanted, (query or "").strip())
+        begun = await self._begin(thread, resource, query)
         try:
             yield begun
         except BaseException as error:
-            note = "The turn was not saved"
-            try:
-                messages = await self._save(begun)
-                note = "The turn was saved, without vectors"
-                if isinstance(error, Exception):
-                    await self._embed(resource, messages)
-            except Exception as failure:  # noqa: BLE001 - the error of the block counts
-                error.add_note(f"{note}: {failure!r}")
+            await self._fail(begun, error)
             raise
-        messages = await self._save(begun)
-        try:
-            await self._embed(resource, messages)
-        except Exception as error:
-            error.add_note("The turn was saved, without vectors.")
-            raise
+        await self._end(begun)
 
     async def embed_messages(self, resource: str, *, anew: bool = False) -> int:
         """Embed the messages of a resource's threads that have no vector of their text.
@@ -225,6 +216,35 @@ class Memory:
                     batch = []
             embedded += await self._semantic.complete(resource, batch)
         return embedded
+
+    async def _begin(self, thread: str, resource: str, query: str | None) -> Turn:
+        with named("turn"):
+            check_thread_id("thread", thread)
+            check_id("resource", resource)
+            check_text("query", query)
+            if query and self._semantic is None:
+                raise InvalidArgumentError("query", "needs Memory(embed=, semantic_recall=)")
+            wanted = Thread(id=thread, resource_id=resource)
+            return await self._recall(wanted, (query or "").strip())
+
+    async def _end(self, turn: Turn) -> None:
+        messages = await self._save(turn)
+        try:
+            await self._embed(turn.thread.resource_id, messages)
+        except Exception as error:
+            error.add_note("The turn was saved, without vectors.")
+            raise
+
+    async def _fail(self, turn: Turn, error: BaseException) -> None:
+        """Save a turn whose block raised; if that fails, a note of its error says so."""
+        note = "The turn was not saved"
+        try:
+            messages = await self._save(turn)
+            note = "The turn was saved, without vectors"
+            if isinstance(error, Exception):
+                await self._embed(turn.thread.resource_id, messages)
+        except Exception as failure:  # noqa: BLE001 - the error of the block counts
+            error.add_note(f"{note}: {failure!r}")
 
     async def _recall(self, wanted: Thread, query: str) -> Turn:
         reads = (
