@@ -1,5 +1,7 @@
 """Storage for AI agents in Redis: the Python counterpart of Mastra's RedisStore."""
 
+from redis_store._sync_turns import SyncMemory
+from redis_store._turn import Turn
 from redis_store.cache import CacheStore
 from redis_store.embedded import EmbeddedServer
 from redis_store.errors import (
@@ -35,7 +37,7 @@ from redis_store.pages import DateRange, Include, Page
 from redis_store.scores import ScoreStore
 from redis_store.store import RedisStore
 from redis_store.sync import SyncRedisStore
-from redis_store.turns import Memory, Turn
+from redis_store.turns import Memory
 from redis_store.workflows import WorkflowStore
 
 __version__ = "0.1.0"
@@ -75,6 +77,7 @@ __all__ = [
     "Score",
     "ScoreStore",
     "StoreClosedError",
+    "SyncMemory",
     "SyncRedisStore",
     "Thread",
     "ThreadExistsError",

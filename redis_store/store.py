@@ -306,8 +306,8 @@ class RedisStore:
         """Remove everything that belongs to a resource, usually a user, from every domain.
 
         That is its threads with all their messages, whoever wrote them; its messages in others'
-        threads; its runs, scores, working memory and metadata; its records in integrations that are
-        imported. Bounded memory, while in use. Cancelled or killed, it goes on when called again.
+        threads; its runs, scores, working memory, metadata and vectors; its records in imported
+        integrations. Bounded memory, while in use. Cancelled or killed, the next call goes on.
 
         A thread costs two round trips (more if long, or in the hash-tagged layout), 20 runs cost
         four. Scores have no index by resource: all are read, 500 in two round trips.
@@ -328,8 +328,8 @@ class RedisStore:
 
         The ``Resource``; its threads, each followed by its messages; its messages in others'
         threads; its runs; its scores: each from the oldest on (on a cluster, scores are in 32 such
-        series); integrations' records. With ``indexes="scan"`` all messages follow the threads, in
-        any order. Bounded memory, but a scan keeps the keys it returned. All scores are read.
+        series); integrations' records; no vectors. With ``indexes="scan"`` all messages follow the
+        threads, in any order. Bounded memory, but a scan keeps its keys. All scores are read.
 
         Raises:
             CorruptRecordError: One of its records is corrupt; all others were returned before.

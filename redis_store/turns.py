@@ -4,7 +4,7 @@ Tests: ``tests/test_turns.py``.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from typing import Any
@@ -13,14 +13,18 @@ from redis_store._engine.arguments import (
     check_count,
     check_id,
     check_instance,
-    check_json,
+    check_text,
     check_thread_id,
 )
 from redis_store._engine.operations import named
 from redis_store._engine.sharded_commit import uninterrupted
-from redis_store._model_messages import acceptable, from_message, role_of, to_content
+from redis_store._parts import database_of, portal_of
+from redis_store._semantic_recall import Embed, SemanticRecall
+from redis_store._sync_turns import Calls, SyncMemory
+from redis_store._turn import Turn
 from redis_store.errors import InvalidArgumentError, ThreadNotFoundError
-from redis_store.json_values import MAX_DEPTH, is_object
+from redis_store.memory.message_vectors import Recall, Vector
+from redis_store.memory.vector_codes import Code
 from redis_store.models import Message, Resource, Thread
 from redis_store.store import RedisStore
 
@@ -32,14 +36,8 @@ TEMPLATE = """\
 - Goals:
 - Other facts:
 """
-_INSTRUCTIONS = """\
-This is what you know of the user from earlier conversations:
-<working_memory>
-{memory}
-</working_memory>
-When you learn something of the user that will matter later, call update_working_memory with the
-whole text as it should be from now on. Keep what is still true, and do not mention it.
-"""
+# Messages that are embedded at once.
+_BATCH = 100
 _TOOL: dict[str, Any] = {
     "name": "update_working_memory",
     "description": "Replace what you know of the user by a new text. Include what is still true.",
@@ -66,11 +64,35 @@ class Memory:
     It keeps nothing itself: threads, messages and resources are those of ``store.memory``, and a
     Mastra app with the same keys sees them.
 
+    **Semantic recall** finds messages of any of the user's threads by meaning, with your embedding
+    function and no module of the server::
+
+        memory = Memory(store, embed=embed, semantic_recall=3)
+        async with memory.turn(thread="t2", resource="ana", query=question) as turn:
+            reply = await model([turn.user(question)], system=turn.instructions)
+
+    Messages of users and assistants that turns save are embedded at the end of the turn; others,
+    and those that were edited or moved since, by ``embed_messages``. A search reads one bit for
+    each dimension of all the resource's vectors (1.3 MB for 5,000 of 1,536 dimensions), and in
+    full the 50 whose bits are nearest, or ten times as many as are wanted: that is exact for up to
+    50, and finds nearly all of the best ten among 5,000, in some 60 ms. It suits what one user
+    remembers; a search of more than 5,000 is refused: keep so many in a vector database. A vector
+    takes about 5 bytes a dimension. One whose message is gone is never found; readers, ``prune``
+    and ``verify(repair=True)`` remove it, and ``erase_resource`` removes all. With ``thread_ttl``,
+    vectors live that long after the resource's last turn with a query or a save.
+
     Args:
         store: A store. It is not closed here.
         last_messages: How many messages a turn recalls; ``None`` is all.
         working_memory: Whether turns recall and update the working memory of their resource.
         template: What the working memory is at first; a model fills it in.
+        embed: Returns the vectors of texts, asynchronously or not; one that is not asynchronous is
+            called in a thread.
+        semantic_recall: How many messages a turn with a query recalls by meaning (``topK``).
+        message_range: How many neighbours of each come with it, on either side.
+
+    Raises:
+        InvalidArgumentError: A bad argument; ``embed`` without ``semantic_recall``, or without it.
     """
 
     def __init__(
@@ -80,13 +102,27 @@ class Memory:
         last_messages: int | None = 10,
         working_memory: bool = False,
         template: str = TEMPLATE,
+        embed: Embed | None = None,
+        semantic_recall: int = 0,
+        message_range: int = 1,
     ) -> None:
         self._memory = check_instance("store", store, RedisStore).memory
         if last_messages is not None:
             check_count("last_messages", last_messages)
         self._last_messages = last_messages
+        self._portal = portal_of(store)
         check_instance("template", template, str)
         self._template = template if working_memory else None
+        check_count("semantic_recall", semantic_recall)
+        check_count("message_range", message_range)
+        if embed is not None and not callable(embed):
+            raise InvalidArgumentError("embed", "must be a function of texts", embed)
+        if (embed is None) == bool(semantic_recall):
+            raise InvalidArgumentError("semantic_recall", "needs embed=, and embed= needs it")
+        self._semantic: SemanticRecall | None = None
+        if embed is not None:
+            recall = Recall(semantic_recall, message_range)
+            self._semantic = SemanticRecall(database_of(store), embed, recall)
 
     @property
     def tool(self) -> dict[str, Any]:
@@ -101,58 +137,147 @@ class Memory:
         """
         return deepcopy(_TOOL)
 
+    def sync(self) -> SyncMemory:
+        """Return this memory with calls that block: ``with memory.sync().turn(...) as turn``.
+
+        For scripts, views and tasks without an event loop; from any thread.
+        """
+        calls = Calls(self._begin, self._fail, self._end, self.embed_messages)
+        return SyncMemory(calls, self.tool, self._portal)
+
     @asynccontextmanager
-    async def turn(self, *, thread: str, resource: str) -> "AsyncGenerator[Turn]":
+    async def turn(
+        self, *, thread: str, resource: str, query: str | None = None
+    ) -> AsyncGenerator[Turn]:
         """Take a turn of a conversation: recall at its begin, save at its end.
 
         Recalling takes one round trip: it makes the thread if there is none (three with
-        ``hash_tags``), and reads its last messages and the working memory. Saving takes one more
-        (two with ``hash_tags``), two if the working memory changed
-        (three).
+        ``hash_tags``), and reads its last messages and the working memory. With a query it takes
+        one more, to recall by meaning. Saving takes one more (two with ``hash_tags``), two if the
+        working memory changed (three), and with ``embed`` one more, after the messages were
+        embedded.
 
         What the turn added is saved all together, or not at all. It is saved too if the block
         raises or is cancelled: the user said it, and tools were called; but a later turn leaves
         calls of tools that have no result out of its ``messages``, as models refuse them. The
         exception of the block is the one that is raised; if saving fails as well, a note says so.
-        The working memory is a record of its own, saved at the same time.
+        The working memory is a record of its own, saved at the same time. What ``embed`` raises is
+        raised: at the begin there is no turn then; at the end the turn is saved, without vectors,
+        and a note says so. A turn that is cancelled embeds nothing.
 
         Messages of one turn stay together, after all that it has recalled; racing turns of a thread
         follow one another as they end. With ``read_from="replica"``, a turn may miss the newest.
 
         Args:
             thread: The thread's id.
-            resource: Whose thread it is, and whose working memory: usually a user's id.
+            resource: Whose thread it is, and whose working memory: usually a user's id. All its
+                threads are searched by meaning.
+            query: What to recall by meaning, usually what the user says; ``None`` and blank are
+                nothing. Not added to the turn.
 
         Raises:
             ThreadNotFoundError: The thread belongs to another resource.
-            InvalidArgumentError: A bad id.
+            InvalidArgumentError: A bad id; a query without ``embed``, or a search of too many
+                vectors; ``embed`` returns something else than vectors of one length.
         """
-        with named("turn"):
-            check_thread_id("thread", thread)
-            check_id("resource", resource)
-            begun = await self._recall(Thread(id=thread, resource_id=resource))
+        begun = await self._begin(thread, resource, query)
         try:
             yield begun
         except BaseException as error:
-            try:
-                await self._save(begun)
-            except Exception as failure:  # noqa: BLE001 - the error of the block counts
-                error.add_note(f"The turn was not saved: {failure!r}")
+            await self._fail(begun, error)
             raise
-        await self._save(begun)
+        await self._end(begun)
 
-    async def _recall(self, wanted: Thread) -> "Turn":
-        thread, messages, resource = await asyncio.gather(
-            self._memory.get_or_create_thread(wanted),
-            self._newest(wanted.id),
-            self._resource(wanted.resource_id),
+    async def embed_messages(self, resource: str, *, anew: bool = False) -> int:
+        """Embed the messages of a resource's threads that have no vector of their text.
+
+        For those that another writer saved, that were edited, or whose turn failed to embed them.
+        Two round trips for each 100 messages, and one for each 100 that are embedded.
+
+        Args:
+            resource: The resource.
+            anew: Whether to remove all its vectors first, as after a change of the model.
+
+        Returns:
+            How many were embedded.
+        """
+        check_id("resource", resource)
+        if self._semantic is None:
+            raise RuntimeError("this memory has no embed: Memory(embed=…, semantic_recall=…)")
+        embedded = 0
+        if anew:
+            await self._semantic.forget(resource)
+        for thread in await self._memory.list_threads(resource_id=resource, per_page=None):
+            batch: list[Message] = []
+            async for message in self._memory.iter_messages(thread.id, batch_size=_BATCH):
+                batch.append(message)
+                if len(batch) == _BATCH:
+                    embedded += await self._semantic.complete(resource, batch)
+                    batch = []
+            embedded += await self._semantic.complete(resource, batch)
+        return embedded
+
+    async def _begin(self, thread: str, resource: str, query: str | None) -> Turn:
+        with named("turn"):
+            check_thread_id("thread", thread)
+            check_id("resource", resource)
+            check_text("query", query)
+            if query and self._semantic is None:
+                raise InvalidArgumentError("query", "needs Memory(embed=, semantic_recall=)")
+            wanted = Thread(id=thread, resource_id=resource)
+            return await self._recall(wanted, (query or "").strip())
+
+    async def _end(self, turn: Turn) -> None:
+        messages = await self._save(turn)
+        try:
+            await self._embed(turn.thread.resource_id, messages)
+        except Exception as error:
+            error.add_note("The turn was saved, without vectors.")
+            raise
+
+    async def _fail(self, turn: Turn, error: BaseException) -> None:
+        """Save a turn whose block raised; if that fails, a note of its error says so."""
+        note = "The turn was not saved"
+        try:
+            messages = await self._save(turn)
+            note = "The turn was saved, without vectors"
+            if isinstance(error, Exception):
+                await self._embed(turn.thread.resource_id, messages)
+        except Exception as failure:  # noqa: BLE001 - the error of the block counts
+            error.add_note(f"{note}: {failure!r}")
+
+    async def _recall(self, wanted: Thread, query: str) -> Turn:
+        reads = (
+            asyncio.ensure_future(self._memory.get_or_create_thread(wanted)),
+            asyncio.ensure_future(self._newest(wanted.id)),
+            asyncio.ensure_future(self._resource(wanted.resource_id)),
+            asyncio.ensure_future(self._codes(wanted.resource_id, query)),
+            asyncio.ensure_future(self._vector(query)),
         )
+        await _all(reads)
+        thread, messages, resource = (reads[0].result(), reads[1].result(), reads[2].result())
+        codes, vector = reads[3].result(), reads[4].result()
         if thread.resource_id != wanted.resource_id:
             raise ThreadNotFoundError(thread.id)
         memory = self._template
         if memory is not None and resource is not None and resource.working_memory:
             memory = resource.working_memory
-        return Turn(thread, messages, memory)
+        found: list[Message] = []
+        if self._semantic is not None and codes:
+            besides = {message.id for message in messages}
+            found = await self._semantic.nearest(thread.resource_id, vector, codes, besides)
+        return Turn(thread, messages, memory, found)
+
+    async def _codes(self, resource_id: str, query: str) -> Sequence[Code]:
+        if self._semantic is None or not query:
+            return ()
+        return await self._semantic.codes(resource_id)
+
+    async def _vector(self, query: str) -> Vector:
+        if self._semantic is None or not query:
+            return ()
+        (vector,) = await self._semantic.embed([query])
+        return vector
 
     async def _newest(self, thread_id: str) -> list[Message]:
         if self._last_messages == 0:
@@ -167,7 +292,7 @@ class Memory:
             return None
         return await self._memory.get_resource_by_id(resource_id)
 
-    async def _save(self, turn: "Turn") -> None:
+    async def _save(self, turn: Turn) -> list[Message]:
         messages, memory = turn.end()
         writes: list[Coroutine[Any, Any, object]] = []
         if messages:
@@ -177,124 +302,16 @@ class Memory:
             writes.append(self._memory.update_resource(resource, working_memory=memory))
         with named("turn"):
             await uninterrupted(_all(writes))
+        return messages
+
+    async def _embed(self, resource_id: str, messages: list[Message]) -> None:
+        if self._semantic is not None:
+            with named("turn"):
+                await self._semantic.store(resource_id, messages)
 
 
-class Turn:
-    """A turn of a conversation, as ``Memory.turn`` begins it.
-
-    Attributes:
-        thread: The thread, as it was recalled.
-        recalled: Its last messages, as they are stored, oldest first.
-        messages: What to give the model: the recalled messages, and those added since. Each is a
-            dict with ``role`` and ``content``, or as it was added.
-        working_memory: What is known of the user; ``None`` without ``working_memory=True``.
-    """
-
-    def __init__(self, thread: Thread, recalled: list[Message], working_memory: str | None) -> None:
-        self.thread = thread
-        self.recalled = recalled
-        items = (from_message(message) for message in recalled)
-        self.messages = acceptable([item for item in items if item is not None])
-        self.working_memory = working_memory
-        self._added: list[dict[str, Any]] = []
-        self._learned: str | None = None
-        self._ended = False
-
-    @property
-    def instructions(self) -> str:
-        """What to tell the model beside your own instructions; empty without working memory."""
-        if self.working_memory is None:
-            return ""
-        return _INSTRUCTIONS.format(memory=self.working_memory.strip())
-
-    def user(self, content: Any) -> dict[str, Any]:
-        """Add a message of the user: see ``add``."""
-        return self._add("content", {"role": "user", "content": content})
-
-    def assistant(self, content: Any) -> dict[str, Any]:
-        """Add an answer of the model: see ``add``.
-
-        Args:
-            content: A text, or the parts that the SDK gave, such as Anthropic's ``reply.content``.
-        """
-        return self._add("content", {"role": "assistant", "content": content})
-
-    def add(self, *messages: Any) -> None:
-        """Add messages as the SDK has them: dicts, or objects that have a JSON form.
-
-        They come back as they were given, as dicts, in this and later turns: messages with calls of
-        tools, their results, OpenAI's items and Google's contents, which have a ``role`` or a
-        ``type``.
-
-        Raises:
-            InvalidArgumentError: One has no JSON form, or is no message; those before it were
-                added.
-        """
-        for message in messages:
-            self._add("messages", message)
-
-    def update_working_memory(self, memory: str) -> str:
-        """Replace what is known of the user; it is saved at the end of the turn.
-
-        A tool for models: see ``Memory.tool``. Of turns of a user that race, the last one to end
-        decides; ``store.memory.merge_working_memory`` loses no update.
-
-        Args:
-            memory: The whole text.
-
-        Returns:
-            What to tell the model.
-
-        Raises:
-            InvalidArgumentError: It is no text.
-        """
-        self._check_open()
-        if self.working_memory is None:
-            raise RuntimeError("this memory has no working memory: Memory(working_memory=True)")
-        with named("update_working_memory"):
-            check_instance("memory", memory, str)
-        self.working_memory = self._learned = memory
-        return "Updated."
-
-    def end(self) -> tuple[list[Message], str | None]:
-        """End the turn; return what to save: messages, and working memory if it was replaced."""
-        self._ended = True
-        thread = self.thread
-        messages = [
-            Message(
-                thread_id=thread.id,
-                resource_id=thread.resource_id,
-                role=role_of(item),
-                content=item,
-            )
-            for item in self._added
-        ]
-        # One date for all: those with dates of their own could be parted by another turn's. Never
-        # before what was recalled, as the clock of the process that saved that may be ahead.
-        dates = [message.created_at for message in (*messages[:1], *self.recalled[-1:])]
-        for message in messages:
-            message.created_at = max(dates)
-            message.content = to_content(message.content, message.text)
-        return messages, self._learned
-
-    def _add(self, argument: str, message: Any) -> dict[str, Any]:
-        self._check_open()
-        with named("turn"):
-            item: object = check_json(argument, message, MAX_DEPTH - 1)
-            if not is_object(item) or not (item.keys() & {"role", "type"}):
-                raise InvalidArgumentError(argument, "must be a dict with a role or type", message)
-        # A copy is saved, as the caller's may change until then.
-        self._added.append(deepcopy(item))
-        self.messages.append(item)
-        return item
-
-    def _check_open(self) -> None:
-        if self._ended:
-            raise RuntimeError("the turn has ended: what is added now would not be saved")
-
-
-async def _all(calls: list[Coroutine[Any, Any, object]]) -> None:
-    """Make calls at once, so that they share a write, and wait for all of them."""
+async def _all(calls: Iterable[Awaitable[object]]) -> None:
+    """Make calls at once, so that they share a write, and wait for all, also if one fails."""
     for result in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

@@ -184,7 +184,8 @@ async def store(
             for thread in await opened.memory.list_threads(per_page=None):
                 await opened.memory.delete_thread(thread.id)
             left = await raw.keys(place.keys.prefix)
-            kept = place.keys.resource(""), *place.keys.all_resources()
+            vectors = f"{place.keys.prefix}redis_store:memory:vectors:"
+            kept = place.keys.resource(""), *place.keys.all_resources(), vectors
             assert [key for key in left if not key.startswith(kept)] == []
         await opened.memory.dangerously_clear_all()
         assert await raw.keys(place.keys.prefix) == []

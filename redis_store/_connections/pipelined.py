@@ -315,8 +315,10 @@ def cut(connection: Any) -> None:
     tls = getattr(writer.transport, "_ssl_protocol", None)
     transport = writer.transport if tls is None else tls._transport
     with suppress(AttributeError):  # uvloop's has no such socket
-        transport._sock.close()
-        transport._sock = None
+        # A loop that is only blocked takes the callback later, which needs the socket.
+        if transport._loop.is_closed():
+            transport._sock.close()
+            transport._sock = None
     # ruff: enable[SLF001]
 
 

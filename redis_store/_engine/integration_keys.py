@@ -1,5 +1,7 @@
 """Keys of integrations, in both layouts: ``{prefix}redis_store:integrations:{name}:{kind}:…``.
 
+Those of vectors of messages are spelled likewise, under ``redis_store:memory:vectors:``.
+
 Parts follow as ``5:alice``, so that any ids, even empty ones or with separators, give different
 keys. The hash-tagged layout braces the parts that decide the slot. An index entry names a record
 by its parts in the same form.
@@ -52,11 +54,12 @@ class IntegrationKeys:
     Args:
         keys: The keys of the store.
         name: The integration.
+        under: What its keys are under.
     """
 
-    def __init__(self, keys: Keys, name: str) -> None:
+    def __init__(self, keys: Keys, name: str, *, under: str = "integrations") -> None:
         self._hash_tags = keys.hash_tags
-        self._start = f"{keys.prefix}redis_store:integrations:{name}:"
+        self._start = f"{keys.prefix}redis_store:{under}:{name}:"
 
     def key(self, kind: str, *group: str, within: Sequence[str] = ()) -> str:
         """Spell a key; all keys of a group are in one slot, whatever their kind.

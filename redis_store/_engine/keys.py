@@ -313,6 +313,7 @@ class Keys:
             "redis_store:memory:messages:*": "zset",
             "redis_store:memory:resources:*": "zset",
             "redis_store:memory:threads:*": "zset",
+            "redis_store:memory:vectors:*": "hash",
         }
         return self._patterns(patterns)
 

@@ -17,8 +17,8 @@ from redis_store._engine.arguments import (
 )
 from redis_store._engine.operations import named
 from redis_store._engine.sharded_commit import uninterrupted
+from redis_store._parts import database_of
 from redis_store.errors import InvalidArgumentError
-from redis_store.integrations._parts import database_of
 from redis_store.json_values import is_array, is_object
 from redis_store.models import Message
 from redis_store.store import RedisStore

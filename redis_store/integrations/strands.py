@@ -17,10 +17,10 @@ from redis_store._engine.hash_indexes import IndexEntry
 from redis_store._engine.integration_keys import IntegrationKeys, check_field
 from redis_store._engine.operations import Repository, operation, query
 from redis_store._engine.timestamps import epoch_us
+from redis_store._parts import database_of
 from redis_store.errors import InvalidArgumentError, RedisStoreError
 from redis_store.integrations._document_maintenance import UPDATED, Kind, integration
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of
 from redis_store.maintenance import register
 from redis_store.store import RedisStore
 

@@ -29,6 +29,7 @@ from redis_store.maintenance.integrations import registered
 from redis_store.maintenance.message_erasure import MessageErasure, in_one_piece
 from redis_store.maintenance.reindex import recount
 from redis_store.maintenance.report import Erased, ErasureTally, Progress
+from redis_store.memory.message_vectors import MessageVectors
 from redis_store.memory.resources import delete_resource
 from redis_store.memory.thread_deletion import delete_thread
 from redis_store.models import Thread, WorkflowRun
@@ -57,7 +58,9 @@ class Erasure:
         await self._erase_kind(RUNS, self._erase_runs)
         await self._erase_kind(UNLISTED_RUNS, self._erase_records)
         await self._erase_kind(SCORES, self._erase_records)
-        existed = await self._db.command("EXISTS", self._keys.resource(self._resource_id))
+        vectors = MessageVectors(self._db, self._resource_id).clearing()
+        existence = ("EXISTS", self._keys.resource(self._resource_id))
+        existed, _ = await self._db.send([existence, vectors])
         await delete_resource(self._db, self._resource_id)
         self._tally.add("resources", existed)
         await self._erase_integrations()

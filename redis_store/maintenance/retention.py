@@ -1,7 +1,7 @@
 """Retention: maximum ages of records, and removal of older ones."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,18 +11,28 @@ import msgspec
 from redis_store._connections.commands import decoded, encoded
 from redis_store._engine import clock, codecs
 from redis_store._engine.database import SCAN_CHUNK, Database
-from redis_store._engine.indexes import RESOURCES, RUNS, SCORES, THREADS, Entry, Kind, relist
+from redis_store._engine.indexes import (
+    MESSAGES,
+    RESOURCES,
+    RUNS,
+    SCORES,
+    THREADS,
+    Entry,
+    Kind,
+    relist,
+)
 from redis_store._engine.timestamps import epoch_us, to_us
 from redis_store._engine.transaction import Transaction, transact
 from redis_store.errors import ConfigurationError, CorruptRecordError
 from redis_store.maintenance.integrations import Removal, registered
 from redis_store.maintenance.report import Progress
 from redis_store.memory.message_filter import Filter
+from redis_store.memory.message_vectors import sweep
 from redis_store.memory.thread_deletion import delete_thread
 from redis_store.memory.thread_transaction import ThreadTransaction, transact_threads
 from redis_store.memory.windows import Window
 from redis_store.memory.windows import positions as positions_of
-from redis_store.models import Thread
+from redis_store.models import Message, Thread
 
 # A record without a date reads as of 1970; as nobody knows its age, it stays.
 _UNDATED_US = 0
@@ -175,7 +185,13 @@ class Pruning:
         due = await transact(self._db, attempt)
         if rule.kind is not THREADS:
             return len(due)
-        return await self._remove_threads([key_of[key] for key in due], limit_us)
+        removed = await self._remove_threads([key_of[key] for key in due], limit_us)
+        await self._sweep(THREADS.read_all({key: found[key] for key in due}).values())
+        return removed
+
+    async def _sweep(self, records: Iterable[Thread | Message]) -> None:
+        """Remove the vectors of what was removed."""
+        await sweep(self._db, {record.resource_id for record in records})
 
     async def _remove_threads(self, thread_ids: Sequence[str], limit_us: int) -> int:
         def is_due(thread: Thread | None) -> bool:
@@ -238,7 +254,10 @@ class Pruning:
             tx.forget(dict.fromkeys(here, thread_id))
             return tx
 
-        return (await transact_threads(self._db, attempt)).dropped
+        dropped = (await transact_threads(self._db, attempt)).dropped
+        bodies = {key_of[id_]: found[key_of[id_]] for id_ in due}
+        await self._sweep(MESSAGES.read_all(bodies).values())
+        return dropped
 
     def _is_old(self, key: str, stored: bytes | None, limit_us: int) -> bool:
         try:

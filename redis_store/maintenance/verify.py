@@ -14,6 +14,7 @@ from redis_store._engine.transaction import Transaction
 from redis_store.maintenance.integrations import registered
 from redis_store.maintenance.report import Report
 from redis_store.maintenance.verify_threads import ThreadCheck
+from redis_store.maintenance.verify_vectors import VectorCheck
 
 
 class Verification:
@@ -31,6 +32,7 @@ class Verification:
             await self._check_records(kind)
             await self._check_indexes(kind)
         await ThreadCheck(self._db, self.report, repair=self._repair).run()
+        await VectorCheck(self._db, self.report, repair=self._repair).run()
         for integration in registered():
             if integration.verify is not None:
                 await integration.verify(self._db, self.report, repair=self._repair)

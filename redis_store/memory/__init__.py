@@ -5,7 +5,8 @@
 ``message_pages`` (pages, merged and with included messages), ``windows`` (ranges of one thread),
 ``message_filter``, ``locations`` (messages by id), ``thread_outline`` and ``thread_copy`` (threads
 without bodies; clones in the making), ``thread_deletion``, ``lifetime`` and ``expired_threads``
-(threads that expire), and ``thread_transaction`` (writes to threads).
+(threads that expire), ``message_vectors`` and ``vector_codes`` (searches by meaning), and
+``thread_transaction`` (writes to threads).
 """
 
 from redis_store._engine.operations import unbounded

@@ -14,10 +14,10 @@ from redis_store._engine.hash_indexes import Id, IndexEntry
 from redis_store._engine.integration_keys import IntegrationKeys
 from redis_store._engine.operations import named
 from redis_store._engine.timestamps import epoch_us
+from redis_store._parts import database_of
 from redis_store.errors import ConcurrentUpdateError, CorruptRecordError
 from redis_store.integrations._document_maintenance import OWNER, UPDATED
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of
 from redis_store.integrations.a2a.task_order import NAME
 from redis_store.store import RedisStore
 

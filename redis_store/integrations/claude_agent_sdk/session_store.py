@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from redis_store._engine.arguments import check_id, check_instance, check_ttl
 from redis_store._engine.operations import named
+from redis_store._parts import database_of
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of
 from redis_store.integrations.claude_agent_sdk.stored_sessions import (
     Entry,
     SessionId,

@@ -8,9 +8,10 @@ from typing import Any, Self, cast
 
 from redis_store._engine.prepared_values import prepare
 from redis_store._engine.timestamps import from_epoch_us
+from redis_store._engine.vectors import sign_code, to_bytes
+from redis_store._parts import database_of, portal_of
 from redis_store.errors import InvalidArgumentError
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of, portal_of
 from redis_store.integrations.langgraph.filters import matches
 from redis_store.integrations.langgraph.item_keys import ItemPlace
 from redis_store.integrations.langgraph.item_operations import (
@@ -23,7 +24,6 @@ from redis_store.integrations.langgraph.item_search import ItemSearch, Search
 from redis_store.integrations.langgraph.items import Items, NewItem, StoredItem, Wanted
 from redis_store.integrations.langgraph.opening import Opening
 from redis_store.integrations.langgraph.records import corrupt
-from redis_store.integrations.langgraph.vectors import sign_code, to_bytes
 from redis_store.store import RedisStore
 
 with requires("langgraph"):

@@ -3,16 +3,14 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
-from redis_store.errors import InvalidArgumentError
+from redis_store._engine import vectors
+from redis_store._engine.vectors import cosine, distance, sign_code
 from redis_store.integrations.langgraph.item_keys import ItemPlace, Namespace
 from redis_store.integrations.langgraph.items import Items, StoredItem, Wanted
 from redis_store.integrations.langgraph.records import corrupt
-from redis_store.integrations.langgraph.vectors import cosine, distance, sign_code
 
 # Items per read where a filter may leave out some.
 _CHUNK = 200
-# Vectors that a search by meaning compares by their codes; it takes some 70 ms for so many.
-MAX_VECTORS = 5_000
 # Vectors of which so few are compared in full, however few are asked for; and else so many times
 # as many as are asked for.
 _LEAST, _FACTOR = 200, 10
@@ -77,13 +75,8 @@ class ItemSearch:
             InvalidArgumentError: There are more than 5,000 vectors.
         """
         namespaces = await self._items.namespaces(search.prefix)
-        count, codes = await self._items.codes(namespaces, MAX_VECTORS)
-        if count > MAX_VECTORS:
-            raise InvalidArgumentError(
-                "query",
-                f"would compare {count} vectors, and at most {MAX_VECTORS} are: search a longer "
-                "namespace_prefix, or keep so many in a vector database",
-            )
+        count, codes = await self._items.codes(namespaces, vectors.MAX_COMPARED)
+        vectors.check_number(count, "search a longer namespace_prefix")
         code = sign_code(query)
         by_code = sorted((distance(code, each), place, path) for place, path, each in codes)
         enough = max(_LEAST, _FACTOR * (search.offset + search.limit))

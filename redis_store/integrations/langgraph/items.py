@@ -7,6 +7,7 @@ from redis_store._connections.commands import Argument, Command, Reply, entries
 from redis_store._engine import clock
 from redis_store._engine.database import Database
 from redis_store._engine.operations import operation
+from redis_store._engine.scripts import CODES
 from redis_store._engine.timestamps import epoch_us
 from redis_store.integrations.langgraph import scripts
 from redis_store.integrations.langgraph.item_keys import (
@@ -183,7 +184,7 @@ class Items:
             and code of each.
         """
         replies = await self._db.send(
-            [scripts.CODES.call([self._keys.codes(each)], [limit]) for each in namespaces]
+            [CODES.call([self._keys.codes(each)], [limit]) for each in namespaces]
         )
         found = list[tuple[ItemPlace, str, bytes]]()
         for namespace, (_, fields) in zip(namespaces, replies, strict=True):

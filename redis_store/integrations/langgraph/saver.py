@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from redis_store._engine.arguments import check_choice, check_ids, check_int
 from redis_store._engine.timestamps import to_ms
+from redis_store._parts import database_of, portal_of
 from redis_store.errors import invalid_setting
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of, portal_of
 from redis_store.integrations.langgraph import tuples
 from redis_store.integrations.langgraph.checkpoint_keys import CheckpointKeys
 from redis_store.integrations.langgraph.checkpoint_reads import CheckpointReads, Selection

@@ -8,5 +8,9 @@
 
 from redis_store.integrations.mcp.event_store import RedisEventStore
 from redis_store.integrations.mcp.key_value import RedisKeyValue
+from redis_store.integrations.mcp.maintenance import INTEGRATION
+from redis_store.maintenance import register
+
+register(INTEGRATION)
 
 __all__ = ["RedisEventStore", "RedisKeyValue"]

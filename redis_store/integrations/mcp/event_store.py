@@ -2,6 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import timedelta
 from secrets import token_urlsafe
 from typing import NamedTuple
@@ -11,9 +12,9 @@ from redis_store._engine import scripts
 from redis_store._engine.arguments import check_count, check_id, check_instance
 from redis_store._engine.integration_keys import IntegrationKeys
 from redis_store._engine.timestamps import to_ms
+from redis_store._parts import database_of
 from redis_store.errors import CorruptRecordError, InvalidArgumentError
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of
 from redis_store.store import RedisStore
 
 with requires("mcp"):
@@ -22,6 +23,7 @@ with requires("mcp"):
     from pydantic import TypeAdapter, ValidationError
 
 NAME = "mcp"
+EVENTS = "events"
 _STORE = scripts.of_integration(__package__ or "", "store_event")
 _MESSAGE: TypeAdapter[JSONRPCMessage] = TypeAdapter(JSONRPCMessage)
 _ENTRY_ID = re.compile(r"\d+-\d+")
@@ -68,7 +70,8 @@ class RedisEventStore(EventStore):
     sessions that use one request id at a time share a stream, as with every event store; a replay
     ends with the answer to the request, so only what they sent meanwhile can be mixed up. Where you
     make the transports yourself, give each session a store with a ``scope`` of its own. The SDK
-    never deletes a stream, so each expires.
+    never deletes a stream, so each expires; ``Retention(integrations=…)`` removes old ones earlier.
+    Nor does it tell whose a stream is, so ``erase_resource`` does not find a user's.
 
     Args:
         store: An open store. It is not closed here.
@@ -130,22 +133,28 @@ class RedisEventStore(EventStore):
         entries = [(entry.decode(), fields) for entry, fields in found or ()]
         if not entries or entries[0][0] != last.entry or entries[0][1][1] != last.token.encode():
             return None
-        for entry, (_, token, _, body) in entries[1:]:
-            if not body:
+        for entry, fields in entries[1:]:
+            token, message = decoded_event(key, fields)
+            if message is None:
                 continue
-            message = _decode(key, body)
-            id_ = _EventId(entry, token.decode(), last.stream).write()
+            id_ = _EventId(entry, token, last.stream).write()
             await send_callback(EventMessage(message, id_))
             if isinstance(message, (JSONRPCResponse, JSONRPCError)):
                 break
         return last.stream
 
     def _stream(self, stream_id: str) -> str:
-        return self._names.key("events", self._scope, stream_id)
+        return self._names.key(EVENTS, self._scope, stream_id)
 
 
-def _decode(key: str, body: bytes) -> JSONRPCMessage:
+def decoded_event(key: str, fields: Sequence[bytes]) -> tuple[str, JSONRPCMessage | None]:
+    """Return the token and the message of an event; ``None`` if it has only an id.
+
+    Raises:
+        CorruptRecordError: It is no event.
+    """
     try:
-        return _MESSAGE.validate_json(body)
-    except ValidationError as exc:
+        _, token, _, body = fields
+        return token.decode(), _MESSAGE.validate_json(body) if body else None
+    except (ValueError, ValidationError) as exc:
         raise CorruptRecordError(key, "an event is no message") from exc

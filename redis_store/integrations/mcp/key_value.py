@@ -7,9 +7,9 @@ from typing import Any
 from redis_store._connections.commands import Command
 from redis_store._engine.arguments import check_instance
 from redis_store._engine.integration_keys import IntegrationKeys
+from redis_store._parts import database_of
 from redis_store.errors import CorruptRecordError
 from redis_store.integrations._extras import requires
-from redis_store.integrations._parts import database_of
 from redis_store.store import RedisStore
 
 with requires("mcp"):

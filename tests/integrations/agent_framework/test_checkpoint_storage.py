@@ -1,16 +1,21 @@
 """RedisCheckpointStorage and RedisSessionStore do what the framework's own do."""
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any, get_args
 
+import anyio
 import pytest
 from agent_framework import (
     AgentSession,
+    CheckpointStorage,
     Executor,
+    FileCheckpointStorage,
     InMemoryCheckpointStorage,
     Message,
     WorkflowBuilder,
@@ -46,6 +51,7 @@ class Noted:
     at: datetime
 
 
+ROOT = Path(__file__).parents[3]
 ALLOWED = [f"{Noted.__module__}:Noted"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -72,9 +78,7 @@ CALLS = (
 )
 
 
-async def outcome(
-    storage: InMemoryCheckpointStorage | RedisCheckpointStorage, call: tuple[str, ...], at: int
-) -> object:
+async def outcome(storage: CheckpointStorage, call: tuple[str, ...], at: int) -> object:
     name, which, *more = call
     if name == "save":
         value = {"n": at, "noted": Noted(START), "bytes": b"\xff", "none": None}
@@ -93,17 +97,21 @@ async def outcome(
 
 
 @pytest.mark.parametrize("layout", ["plain", "tagged"])
+@pytest.mark.parametrize("judge", ["in memory", "in files"])
 @given(program=st.lists(CALLS, max_size=30))
-@settings(max_examples=40, deadline=None, print_blob=True)
-async def test_any_program_does_what_the_storage_in_memory_does(
-    program: list[tuple[str, ...]], layout: str, servers: dict[str, Server]
+@settings(max_examples=30, deadline=None, print_blob=True)
+async def test_any_program_does_what_the_frameworks_storages_do(
+    program: list[tuple[str, ...]], layout: str, judge: str, servers: dict[str, Server]
 ) -> None:
     async with (
         place_on(servers[FIRST], hash_tags=layout == "tagged") as (place, _),
         place.store() as store,
+        anyio.TemporaryDirectory() as directory,
     ):
         ours = RedisCheckpointStorage(store, allowed_checkpoint_types=ALLOWED)
-        own = InMemoryCheckpointStorage()
+        own: CheckpointStorage = InMemoryCheckpointStorage()
+        if judge == "in files":
+            own = FileCheckpointStorage(directory, allowed_checkpoint_types=ALLOWED)
         for at, call in enumerate(program):
             assert await outcome(ours, call, at) == await outcome(own, call, at)
         assert (await store.verify()).ok
@@ -139,6 +147,22 @@ async def test_a_workflow_is_resumed_in_another_process(opened: RedisStore, plac
         resumed = workflow(other)
         result = await resumed.run(checkpoint_id=saved[1].checkpoint_id)
         assert result.get_outputs() == [24]
+
+
+@on_each_topology
+async def test_a_workflow_whose_process_was_killed_goes_on_in_another(
+    opened: RedisStore, place: Place
+) -> None:
+    """It ended without a word amid a superstep; the next one begins where the last was saved."""
+    program = [sys.executable, "-m", "tests.integrations.agent_framework.killed_workflow"]
+    arguments = [place.url, place.keys.prefix, str(place.keys.hash_tags)]
+    for mode, status, said in (("begin", 9, b""), ("resume", 0, b"from 12: [24]\n")):
+        ended = await anyio.run_process([*program, *arguments, mode], cwd=ROOT, check=False)
+        assert (ended.returncode, ended.stdout) == (status, said), ended.stderr.decode()
+    saved = await RedisCheckpointStorage(opened).list_checkpoints(workflow_name="doubling")
+    assert len({each.checkpoint_id for each in saved}) == len(saved)
+    previous = {each.previous_checkpoint_id for each in saved} - {None}
+    assert previous < {each.checkpoint_id for each in saved}
 
 
 async def test_what_is_not_allowed_is_refused_before_it_is_stored(

@@ -22,6 +22,7 @@ from langgraph.store.base import (
 )
 
 from redis_store import InvalidArgumentError, Pruned, RedisStore, Retention
+from redis_store._engine import vectors
 from redis_store.integrations.langgraph import RedisBaseStore, item_search
 from redis_store.integrations.langgraph.item_keys import ItemKeys, ItemPlace
 from tests.integrations.langgraph.item_programs import INDEX, ItemProgram, facts
@@ -168,7 +169,7 @@ async def test_a_search_takes_out_what_has_expired(
 async def test_a_search_of_too_many_vectors_is_refused(
     store: RedisStore, memories: RedisBaseStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(item_search, "MAX_VECTORS", 3)
+    monkeypatch.setattr(vectors, "MAX_COMPARED", 3)
     indexed = RedisBaseStore(store, index=INDEX)
     for at in range(4):
         await indexed.aput(("users", "ab"[at % 2]), str(at), {"text": "tea"})

@@ -11,7 +11,7 @@ from redis_store import Pruned, RedisStore
 from redis_store.integrations.langgraph import RedisSaver, checkpoint_reads, thread_changes
 from redis_store.integrations.langgraph.checkpoint_keys import CheckpointKeys
 from redis_store.maintenance import Retention
-from tests.integrations.langgraph.states import Thread, config, messages
+from tests.integrations.langgraph.states import Thread, chat, config, messages
 from tests.support.deployments.place import Place
 from tests.support.wire.raw import Raw
 
@@ -29,6 +29,22 @@ async def test_all_threads_are_listed_the_latest_written_first(saver: RedisSaver
     assert await ids(saver, None, limit=2) == (await ids(saver, None))[:2]
     assert await ids(saver, None, limit=0) == []
     assert await ids(saver, None, filter={"run_id": "r"}) == []
+
+
+async def test_a_users_threads_are_found_where_calls_name_the_user(saver: RedisSaver) -> None:
+    """As the package's docstring says: also one that has other checkpoints, too."""
+    graph = chat("model").compile(checkpointer=saver)
+    for thread, user in (("1", "ana"), ("2", "bob"), ("3", "ana")):
+        at: Any = {"configurable": {"thread_id": thread, "user_id": user}}
+        await graph.ainvoke({"messages": messages(1)}, at)
+    await graph.aupdate_state(config("1"), {"messages": messages(1, 5)})
+    found = saver.alist(None, filter={"user_id": "ana"})
+    threads = {each.config.get("configurable", {})["thread_id"] async for each in found}
+    assert threads == {"1", "3"}
+    for thread in threads:
+        await saver.adelete_thread(thread)
+    left = [each async for each in saver.alist(None)]
+    assert {each.config.get("configurable", {})["thread_id"] for each in left} == {"2"}
 
 
 async def test_a_long_thread_is_listed_in_pages(

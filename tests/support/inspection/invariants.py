@@ -31,7 +31,7 @@ async def _load(raw: Raw, prefix: str) -> _Data:
             data.strings[key] = value
         elif kind == b"zset":
             data.sorted_sets[key] = scores_of(value)
-        else:
+        elif not key.startswith(f"{prefix}redis_store:memory:vectors:"):
             data.hashes[key] = {owner: int(n) for owner, n in fields_of(value).items()}
     return data
 

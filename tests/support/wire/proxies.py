@@ -136,6 +136,35 @@ class MovingEndpoint(_PlainProxy):
         self._server_socket = server_socket
 
 
+class UnsteadyPath(MovingEndpoint):
+    """Cuts the connections that are open, and holds up new ones until told to go on."""
+
+    def __init__(self, server_socket: str, *, tcp: bool = False) -> None:
+        super().__init__(server_socket, tcp=tcp)
+        self._open: set[anyio.CancelScope] = set()
+        self._passable = anyio.Event()
+        self._passable.set()
+
+    def cut(self) -> None:
+        """Cut the connections that are open, and hold up new ones."""
+        self._passable = anyio.Event()
+        for scope in self._open:
+            scope.cancel()
+
+    def go_on(self) -> None:
+        """Relay new connections again."""
+        self._passable.set()
+
+    async def _relay(self, client: ByteStream) -> None:
+        await self._passable.wait()
+        with anyio.CancelScope() as scope:
+            self._open.add(scope)
+            try:
+                await super()._relay(client)
+            finally:
+                self._open.discard(scope)
+
+
 class ForgetfulFirewall(_PlainProxy):
     """Drops what goes over connections that it forgot, without a word to either side.
 

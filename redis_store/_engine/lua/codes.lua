@@ -1,4 +1,4 @@
--- Read the sign codes of a namespace. Cost: O(vectors).
+-- Read the sign codes of vectors: see vectors.py. Cost: O(vectors).
 -- KEYS: 1 codes. ARGV: 1 the most that are read.
 -- Returns {their number, {field, code, …}}, without these if there are more.
 local count = redis.call('HLEN', KEYS[1])

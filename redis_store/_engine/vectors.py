@@ -1,8 +1,19 @@
-"""Vectors: how they are stored, and how near they are."""
+"""Vectors: how they are stored, and how near they are.
+
+A search takes two stages, so that a plain server is enough: all sign codes in scope are read and
+compared, then the vectors of the nearest. Above ``MAX_COMPARED`` it is refused.
+
+Tests: ``tests/engine/test_vectors.py``, ``tests/integrations/langgraph/test_base_store.py``.
+"""
 
 import math
 from array import array
 from collections.abc import Callable, Sequence
+
+from redis_store.errors import InvalidArgumentError
+
+# Vectors that a search compares by their codes; it takes some 70 ms for so many.
+MAX_COMPARED = 5_000
 
 
 def _in_python(left: Sequence[float], right: Sequence[float]) -> float:
@@ -11,6 +22,21 @@ def _in_python(left: Sequence[float], right: Sequence[float]) -> float:
 
 # In C from Python 3.12 on.
 _product: Callable[[Sequence[float], Sequence[float]], float] = getattr(math, "sumprod", _in_python)
+
+
+def check_number(count: int, remedy: str) -> None:
+    """Refuse to compare more vectors than ``MAX_COMPARED``.
+
+    Args:
+        count: How many are in scope.
+        remedy: What the caller can do, beside keeping them elsewhere.
+    """
+    if count > MAX_COMPARED:
+        raise InvalidArgumentError(
+            "query",
+            f"would compare {count} vectors, and at most {MAX_COMPARED} are: {remedy}, or keep so "
+            "many in a vector database",
+        )
 
 
 def to_bytes(vector: Sequence[float]) -> bytes:

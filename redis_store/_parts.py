@@ -1,4 +1,4 @@
-"""Parts of a store that adapters work with, as the store's own domains do."""
+"""Parts of a store that adapters and ``Memory`` work with, as the store's own domains do."""
 
 from typing import Any, cast
 
